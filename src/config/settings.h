@@ -1,0 +1,40 @@
+// Every setting of a training run as plain values: settings.model.levels, settings.train.window, ... The fields, their
+// defaults, units and meanings are declared once, in settings.def; load them with settings_io.h, check them with
+// settings_validate.h.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace trellis {
+
+// The words that a file or command line uses for these are in setting_values.cpp.
+enum class Precision { float32, float64 };
+enum class DeviceChoice { automatic, cpu, cuda };
+enum class OptimizerName { adam, sgd };
+enum class Recompute { none, gates };
+
+// struct ModelSettings { int levels = 16; ... }; and so on, one struct a section.
+#define SECTION(Type, name, title) struct Type {
+#define SETTING(type, name, default_value, limits, unit, on_resume, meaning) type name = default_value;
+#define END_SECTION(Type)                        \
+  bool operator==(const Type&) const = default; \
+  }                                              \
+  ;
+#include "config/settings.def"
+#undef SECTION
+#undef SETTING
+#undef END_SECTION
+
+struct Settings {
+#define SECTION(Type, name, title) Type name;
+#define SETTING(type, name, default_value, limits, unit, on_resume, meaning)
+#define END_SECTION(Type)
+#include "config/settings.def"
+#undef SECTION
+#undef SETTING
+#undef END_SECTION
+  bool operator==(const Settings&) const = default;
+};
+
+}  // namespace trellis
