@@ -17,9 +17,9 @@ enum class Recompute { none, gates };
 // struct ModelSettings { int levels = 16; ... }; and so on, one struct a section.
 #define SECTION(Type, name, title) struct Type {
 #define SETTING(type, name, default_value, limits, unit, on_resume, meaning) type name = default_value;
-#define END_SECTION(Type)                        \
+#define END_SECTION(Type)                       \
   bool operator==(const Type&) const = default; \
-  }                                              \
+  }                                             \
   ;
 #include "config/settings.def"
 #undef SECTION
