@@ -1,0 +1,49 @@
+// Collectives made of MPI messages, for groups that span nodes and for what shared memory would not speed up.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <mpi.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "comm/polling.h"
+#include "mpi/communicator.h"
+
+namespace trellis {
+
+class MessageExchange {
+ public:
+  // `communicator` is borrowed. Messages above `largest_message_bytes` are cut.
+  MessageExchange(const Communicator& communicator, std::int64_t largest_message_bytes);
+
+  void broadcast(std::span<std::byte> bytes, int root, const Patience& patience);
+  // output = the inputs of all ranks in rank order.
+  void all_gather(std::span<std::byte> output, std::span<const std::byte> input, const Patience& patience);
+  // Reduce-scatter, then all-gather, a segment at a time: each rank reduces its slice in rank order. In place.
+  void all_reduce(std::span<std::byte> bytes, at::ScalarType dtype, Reduction reduction, const Patience& patience);
+  void reduce_scatter(std::span<std::byte> output, std::span<const std::byte> input, at::ScalarType dtype,
+                      Reduction reduction, const Patience& patience);
+  void barrier(const Patience& patience);
+
+  // Posts the messages of one tensor; also used for point-to-point.
+  static void post_send(std::span<const std::byte> bytes, int to, int tag, MPI_Comm communicator,
+                        std::int64_t largest_message_bytes, std::vector<MPI_Request>& requests);
+  static void post_receive(std::span<std::byte> bytes, int from, int tag, MPI_Comm communicator,
+                           std::int64_t largest_message_bytes, std::vector<MPI_Request>& requests);
+
+ private:
+  void complete(std::vector<MPI_Request>& requests, const Patience& patience);
+  // Reduces this rank's part of a segment into `out`, sending the others theirs. part(r): rank r's part of the input.
+  template <class Part>
+  void reduce_part(std::span<std::byte> out, Part&& part, at::ScalarType dtype, Reduction reduction,
+                   const Patience& patience);
+
+  const Communicator& communicator_;
+  std::int64_t largest_message_bytes_;
+  std::vector<std::byte> received_;  // the other ranks' contributions to this rank's part
+};
+
+}  // namespace trellis

@@ -1,0 +1,92 @@
+// A group of ranks that exchange tensors: what the folders above comm/ use instead of c10d itself, whose interface
+// changes between LibTorch releases. The same code runs over MPI (CPU tensors), NCCL (CUDA tensors) and threads (tests).
+//
+// Tensors are contiguous and of one dtype and size on all ranks; every rank makes the same collective calls in the same
+// order. Sums are taken in rank order on CPU tensors: every rank holds the same bits, and the same again in the next run.
+// A tensor under way must be neither read nor written until its Pending has been waited for.
+// Errors: InternalError for tensors that do not fit; ExitCode::watchdog for an operation that outlived its timeout.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <torch/csrc/distributed/c10d/Backend.hpp>
+#include <torch/csrc/distributed/c10d/Store.hpp>
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "comm/watchdog.h"
+#include "mpi/communicator.h"
+
+namespace trellis {
+
+using BackendPtr = c10::intrusive_ptr<c10d::Backend>;
+using StorePtr = c10::intrusive_ptr<c10d::Store>;
+
+// An operation under way. Destroying it does not wait.
+class Pending {
+ public:
+  Pending() = default;  // nothing under way: wait() returns at once
+  Pending(c10::intrusive_ptr<c10d::Work> work, std::string name, Watchdog* watchdog);
+
+  // Returns when the tensors may be used again (for CUDA tensors: by the current stream). Throws what went wrong.
+  void wait();
+  bool finished();
+
+ private:
+  c10::intrusive_ptr<c10d::Work> work_;
+  std::string name_;
+  Watchdog* watchdog_ = nullptr;
+};
+
+class ProcessGroup {
+ public:
+  // `watchdog`, if given, monitors every wait; it must outlive the group.
+  ProcessGroup(BackendPtr backend, std::string name = "world", Watchdog* watchdog = nullptr);
+
+  int rank() const { return backend_->getRank(); }
+  int size() const { return backend_->getSize(); }
+  const std::string& name() const { return name_; }
+  const BackendPtr& backend() const { return backend_; }
+
+  // In place.
+  void all_reduce(const at::Tensor& tensor, Reduction reduction) const;
+  void broadcast(const at::Tensor& tensor, int root) const;
+  // output [size * n] receives the inputs [n] of all ranks in rank order.
+  void all_gather(const at::Tensor& output, const at::Tensor& input) const;
+  // output [n] receives this rank's part of the reduction of all inputs [size * n].
+  void reduce_scatter(const at::Tensor& output, const at::Tensor& input, Reduction reduction) const;
+  void barrier() const;
+
+  // The same, going on while the caller computes.
+  [[nodiscard]] Pending start_all_reduce(const at::Tensor& tensor, Reduction reduction) const;
+  [[nodiscard]] Pending start_broadcast(const at::Tensor& tensor, int root) const;
+  [[nodiscard]] Pending start_all_gather(const at::Tensor& output, const at::Tensor& input) const;
+  [[nodiscard]] Pending start_reduce_scatter(const at::Tensor& output, const at::Tensor& input, Reduction reduction) const;
+
+  // Point to point; messages between two ranks with the same tag arrive in the order sent. Tags are 0 to 32767; NCCL
+  // has no tags: there the order of the calls on the two ranks must agree. May be in any order with the collectives.
+  [[nodiscard]] Pending start_send(const at::Tensor& tensor, int to, int tag = 0) const;
+  [[nodiscard]] Pending start_receive(const at::Tensor& tensor, int from, int tag = 0) const;
+
+ private:
+  Pending pending(c10::intrusive_ptr<c10d::Work> work, const char* operation, const at::Tensor& tensor) const;
+
+  BackendPtr backend_;
+  std::string name_;
+  Watchdog* watchdog_;
+};
+
+struct BackendOptions {
+  std::string group_name = "world";  // the same on all its ranks, different for different groups
+  // After this long an operation fails. The watchdog's limit is shorter and fires first.
+  std::chrono::milliseconds timeout = std::chrono::minutes(30);
+};
+
+// Collective over `communicator`'s ranks, which become the backend's. CPU: MpiBackend. CUDA, with the index of this rank's
+// device: ProcessGroupNCCL from the CUDA module; it needs `store` (comm/rendezvous.h), CPU ignores it.
+// Throws ConfigError when this build has no CUDA, or another device type is asked for.
+BackendPtr make_backend(at::Device device, const Communicator& communicator, const BackendOptions& options = {},
+                        const StorePtr& store = {});
+
+}  // namespace trellis

@@ -1,0 +1,76 @@
+// Notices collectives that never end: one rank died, or ranks disagree about what comes next. Its limit is meant to be
+// shorter than the communication library's own, so that the message names the operation in this program's words.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <mutex>
+#include <string>
+#include <thread>
+
+namespace trellis {
+
+inline constexpr std::chrono::milliseconds kDefaultWatchdogTimeout = std::chrono::minutes(5);
+
+class Watchdog {
+ public:
+  // What is running too long on this rank.
+  struct Report {
+    int rank;
+    std::string host, name;
+    std::uint64_t sequence_number;  // of the guard on this rank, from 1; equal numbers on all ranks are the same operation
+    std::chrono::milliseconds timeout;
+    std::string text() const;
+  };
+  using OnExpired = std::function<void(const Report&)>;
+
+  // `on_expired` runs on the watchdog's thread, once for each guard that outlives `timeout`.
+  Watchdog(int rank, std::chrono::milliseconds timeout, OnExpired on_expired = end_process);
+  Watchdog(const Watchdog&) = delete;
+  Watchdog& operator=(const Watchdog&) = delete;
+  ~Watchdog();
+
+  // Prints the report and ends the process with ExitCode::watchdog, which makes mpirun end the other ranks.
+  static void end_process(const Report& report);
+
+  std::chrono::milliseconds timeout() const { return timeout_; }
+
+ private:
+  struct Entry {
+    std::string name;
+    std::uint64_t sequence_number;
+    std::chrono::steady_clock::time_point deadline;
+    bool reported;
+  };
+
+ public:
+  // The monitored scope. A null watchdog monitors nothing.
+  class Guard {
+   public:
+    Guard(Watchdog* watchdog, std::string name);
+    Guard(const Guard&) = delete;
+    Guard& operator=(const Guard&) = delete;
+    ~Guard();
+
+   private:
+    Watchdog* watchdog_;
+    std::list<Entry>::iterator entry_;
+  };
+
+ private:
+  void watch(const std::stop_token& stop);
+
+  int rank_;
+  std::chrono::milliseconds timeout_;
+  OnExpired on_expired_;
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::list<Entry> entries_;  // in order of their deadlines, as all have the same timeout
+  std::uint64_t guards_ = 0;
+  std::jthread thread_;  // last: it uses all of the above
+};
+
+}  // namespace trellis
