@@ -1,0 +1,183 @@
+// Reading settings: files and command-line words (settings_io.h).
+#include <algorithm>
+#include <boost/program_options.hpp>
+#include <cerrno>
+#include <cstring>
+#include <fmt/format.h>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <system_error>
+
+#include "base/errors.h"
+#include "config/command_line.h"
+#include "config/settings_io.h"
+#include "config/settings_table.h"
+
+namespace trellis {
+namespace {
+
+namespace po = boost::program_options;
+
+constexpr std::size_t kLargestFileBytes = 1 << 20;
+
+// For messages: a value of any length on one line.
+std::string shown(std::string_view text) {
+  constexpr std::size_t kLongest = 60;
+  return text.size() <= kLongest ? std::string(text) : std::string(text.substr(0, kLongest)) + "...";
+}
+
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t\r");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
+}
+
+std::string option_of(const std::string& key) { return key.substr(key.rfind('.') + 1); }
+
+// The known key that was most likely meant: the same option of another section, a slip in the key, a slip in the
+// option.
+std::string nearest_key(const std::string& key) {
+  const std::vector<std::string> keys = setting_keys();
+  std::vector<std::string> same_option;
+  for (const std::string& known : keys) {
+    if (option_of(known) == option_of(key)) same_option.push_back(known);
+  }
+  if (same_option.size() == 1) return same_option.front();
+  const std::string nearest = nearest_name(key, same_option.empty() ? keys : same_option);
+  if (!nearest.empty()) return nearest;
+  std::vector<std::string> options;
+  for (const std::string& known : keys) options.push_back(option_of(known));
+  const std::string option = nearest_name(option_of(key), options);
+  const auto found =
+      std::find_if(keys.begin(), keys.end(), [&](const auto& known) { return option_of(known) == option; });
+  return found == keys.end() ? "" : *found;
+}
+
+void assign(LoadedSettings& loaded, const std::string& key, const std::string& text, const std::string& origin) {
+  bool known = false;
+  for_each_setting(loaded.settings, [&](const SettingInfo& info, auto& field) {
+    if (info.key != key) return;
+    known = true;
+    const std::string expected = parse_value(text, info.limits, field);
+    if (!expected.empty()) {
+      throw ConfigError(fmt::format("{} is '{}', expected {}", key, shown(text), expected), origin,
+                        fmt::format("give {} such a value ({})", key, info.meaning));
+    }
+  });
+  if (!known) {
+    const std::string nearest = nearest_key(key);
+    throw ConfigError(fmt::format("unknown setting '{}'{}", shown(key),
+                                  nearest.empty() ? "" : fmt::format(", did you mean '{}'?", nearest)),
+                      origin, "trellis train --help lists every setting");
+  }
+  loaded.origins[key] = origin;
+}
+
+// Refuses what is no text at all, before Boost sees it.
+void expect_text(std::string_view text, const std::string& source_name) {
+  if (text.size() > kLargestFileBytes) {
+    throw ConfigError(fmt::format("is larger than {} bytes, expected a configuration file", kLargestFileBytes),
+                      source_name, "name a file of [section] and option = value lines");
+  }
+  const auto odd = std::find_if(text.begin(), text.end(), [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\r' && c != '\t';
+  });
+  if (odd != text.end()) {
+    throw ConfigError(fmt::format("byte 0x{:02x} at offset {}, expected a text file", static_cast<unsigned char>(*odd),
+                                  odd - text.begin()),
+                      source_name, "name a file of [section] and option = value lines");
+  }
+}
+
+void expect_section(const std::string& section, const std::string& where) {
+  std::vector<std::string> sections;
+  for (const std::string& key : setting_keys()) sections.push_back(key.substr(0, key.find('.')));
+  if (std::find(sections.begin(), sections.end(), section) != sections.end()) return;
+  throw ConfigError(fmt::format("unknown section '[{}]'{}", shown(section), suggestion(section, sections)), where,
+                    "trellis train --help lists the sections");
+}
+
+std::string read_file(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    throw MissingInputError("is a directory, expected a configuration file", path.string(), "name a file in it");
+  }
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  std::string text(kLargestFileBytes + 1, '\0');
+  if (file) file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (!file.is_open() || file.bad()) {
+    throw MissingInputError(fmt::format("cannot read the configuration file: {}", std::strerror(errno ? errno : EIO)),
+                            path.string(), "check the path given with --config");
+  }
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  return text;
+}
+
+}  // namespace
+
+void apply_ini(LoadedSettings& loaded, std::string_view text, const std::string& source_name) {
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // the byte-order mark of some editors
+  expect_text(text, source_name);
+  po::options_description described;
+  for (const std::string& key : setting_keys()) described.add_options()(key.c_str(), po::value<std::string>());
+
+  std::string section;
+  std::map<std::string, std::string> given;
+  std::size_t number = 0;
+  while (!text.empty()) {
+    const auto end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    const std::string where = fmt::format("{}:{}", source_name, ++number);
+    line = trimmed(line.substr(0, line.find_first_of("#;")));
+    if (line.starts_with('[') && line.ends_with(']')) {
+      section = trimmed(line.substr(1, line.size() - 2));
+      expect_section(section, where);
+      continue;
+    }
+    // Boost does not tell line numbers, so it gets the lines one by one, each below its section
+    std::istringstream piece(fmt::format("{}{}\n", section.empty() ? "" : fmt::format("[{}]\n", section), line));
+    try {
+      for (const po::option& option : po::parse_config_file(piece, described, true).options) {
+        const auto [first, is_new] = given.emplace(option.string_key, where);
+        if (!is_new) {
+          throw ConfigError(fmt::format("{} is given twice, first at {}", option.string_key, first->second), where,
+                            "keep one of the two");
+        }
+        assign(loaded, option.string_key, option.value.empty() ? "" : option.value.front(), where);
+      }
+    } catch (const po::error&) {
+      throw ConfigError(fmt::format("'{}' cannot be understood, expected [section] or option = value", shown(line)),
+                        where, "begin comments with #");
+    }
+  }
+}
+
+void apply_words(LoadedSettings& loaded, std::span<const std::string> words) {
+  for (const std::string& word : words) {
+    const auto equals = word.find('=');
+    const std::string key(trimmed(std::string_view(word).substr(0, equals)));
+    if (equals == std::string::npos || key.empty()) {
+      throw UsageError(fmt::format("'{}' cannot be understood, expected section.option=value", shown(word)),
+                       "command line", "for instance train.lanes=16; trellis train --help lists every setting");
+    }
+    assign(loaded, key, word.substr(equals + 1), "command line");
+  }
+}
+
+LoadedSettings load_settings(const std::optional<std::filesystem::path>& file, std::span<const std::string> words) {
+  LoadedSettings loaded;
+  if (file) apply_ini(loaded, read_file(*file), file->string());
+  apply_words(loaded, words);
+  return loaded;
+}
+
+Settings from_ini(std::string_view text, const std::string& source_name) {
+  LoadedSettings loaded;
+  apply_ini(loaded, text, source_name);
+  return loaded.settings;
+}
+
+}  // namespace trellis
