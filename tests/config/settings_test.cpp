@@ -1,0 +1,345 @@
+#include "config/settings.h"
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "base/errors.h"
+#include "config/settings_io.h"
+#include "config/settings_resume.h"
+#include "config/settings_table.h"
+#include "config/settings_validate.h"
+
+namespace trellis {
+namespace {
+
+using testing::HasSubstr;
+using Words = std::vector<std::string>;
+
+// A setting moved off its default, within its limits.
+void change(bool& field) { field = !field; }
+void change(Precision& field) { field = Precision::float64; }
+void change(DeviceChoice& field) { field = DeviceChoice::cuda; }
+void change(OptimizerName& field) { field = OptimizerName::sgd; }
+void change(Recompute& field) { field = Recompute::gates; }
+void change(double& field) { field = field / 3 + 0.1; }
+void change(std::uint64_t& field) { field = std::numeric_limits<std::uint64_t>::max(); }
+template <class T>
+void change(T& field) {
+  field += 7;
+}
+template <class T>
+void change(std::vector<T>& field) {
+  field = {1, 5, 900};
+}
+
+Settings everything_changed() {
+  Settings settings;
+  for_each_setting(settings, [](const SettingInfo&, auto& field) { change(field); });
+  return settings;
+}
+
+std::filesystem::path write_file(const std::string& name, const std::string& text) {
+  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "trellis_settings_test";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / name, std::ios::binary) << text;
+  return folder / name;
+}
+
+// The error of what `action` throws; the test fails when it throws nothing or something else.
+template <class Action>
+Error error_of(Action&& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error;
+  }
+  ADD_FAILURE() << "no error was thrown";
+  return Error(ExitCode::done, "", "", "");
+}
+
+TEST(Settings, DefaultsLieWithinTheirOwnLimits) {
+  Settings settings;
+  for_each_setting(settings, [](const SettingInfo& info, auto& field) {
+    EXPECT_EQ(parse_value(format_value(field), info.limits, field), "") << info.key;
+    EXPECT_FALSE(info.meaning.empty()) << info.key;
+  });
+  EXPECT_EQ(settings, Settings{});
+}
+
+TEST(Settings, PrintedAndReadBackAreTheSameToTheLastBit) {
+  for (const Settings& settings : {Settings{}, everything_changed()}) {
+    EXPECT_EQ(from_ini(to_ini(settings), "printed"), settings);
+  }
+}
+
+TEST(Settings, DoublesThatNeedSeventeenDigitsSurviveTheRoundTrip) {
+  for (double value : {0.1 + 0.2, 1.0 / 3, 5e-324, 2.2250738585072014e-308, 1e-8, 12345678.901234567}) {
+    Settings settings;
+    settings.optimizer.learning_rate = value;
+    EXPECT_EQ(from_ini(to_ini(settings), "printed").optimizer.learning_rate, value);
+  }
+}
+
+TEST(Settings, TheLargestSeedSurvivesTheRoundTrip) {
+  const LoadedSettings loaded = load_settings({}, Words{"train.seed=18446744073709551615"});
+  EXPECT_EQ(loaded.settings.train.seed, std::numeric_limits<std::uint64_t>::max());
+  EXPECT_EQ(from_ini(to_ini(loaded.settings), "printed"), loaded.settings);
+}
+
+TEST(Settings, CommandLineWinsOverTheFileAndTheFileOverTheDefaults) {
+  const auto file = write_file("wins.ini", "[train]\nlanes = 4\nwindow=8\n");
+  const LoadedSettings loaded = load_settings(file, Words{"train.window=9", "train.window=10"});
+  EXPECT_EQ(loaded.settings.train.lanes, 4);
+  EXPECT_EQ(loaded.settings.train.window, 10);
+  EXPECT_EQ(loaded.settings.train.seed, 1u);
+}
+
+TEST(Settings, PrintConfigTellsWhereEachValueComesFromAndCanBeFedBack) {
+  const auto file = write_file("origins.ini", "\n[train]\nlanes = 4\n[model]\ndilations= 1, 2 ,4\n");
+  const LoadedSettings loaded = load_settings(file, Words{"optimizer.name=sgd"});
+  const std::string printed = print_config(loaded);
+  EXPECT_THAT(printed, testing::ContainsRegex("\nlanes = 4 +# .*origins.ini:3\n"));
+  EXPECT_THAT(printed, testing::ContainsRegex("\ndilations = 1,2,4 +# .*origins.ini:5\n"));
+  EXPECT_THAT(printed, testing::ContainsRegex("\nname = sgd +# command line\n"));
+  EXPECT_THAT(printed, testing::ContainsRegex("\nseed = 1 +# default\n"));
+  EXPECT_THAT(printed, testing::ContainsRegex("\ncutoffs =  +# default\n"));
+  EXPECT_EQ(from_ini(printed, "fed back"), loaded.settings);
+}
+
+TEST(Settings, AnOriginWithALineBreakInItsNameCannotBreakThePrintedFile) {
+  LoadedSettings loaded;
+  apply_ini(loaded, "[train]\nlanes=4\n", "odd\n[model]\nlevels=1");
+  EXPECT_EQ(from_ini(print_config(loaded), "fed back"), loaded.settings);
+}
+
+TEST(Settings, CommentsBlanksEmptySectionsAndWindowsLineEndsAreUnderstood) {
+  const Settings read = from_ini(
+      "\xEF\xBB\xBF# first\r\n; second\r\n\r\n[dropout]\r\n\t[ model ]\r\n  levels\t=  3  ; third\r\n"
+      "cutoffs=10,20 # fourth\r\n[train]\r\nwindow=5",
+      "text");
+  EXPECT_EQ(read.model.levels, 3);
+  EXPECT_EQ(read.model.cutoffs, (std::vector<std::int64_t>{10, 20}));
+  EXPECT_EQ(read.train.window, 5);
+}
+
+TEST(Settings, AFileMayNameKeysInFull) { EXPECT_EQ(from_ini("model.levels = 3\n", "text").model.levels, 3); }
+
+TEST(Settings, AnEmptyFileIsTheDefaults) {
+  EXPECT_EQ(load_settings(write_file("empty.ini", ""), Words{}).settings, Settings{});
+}
+
+TEST(Settings, HelpListsEverySettingWithItsDefault) {
+  const std::string help = settings_help();
+  const Settings defaults;
+  for_each_setting(defaults, [&](const SettingInfo& info, const auto& field) {
+    EXPECT_THAT(help, HasSubstr("\n  " + info.key + "=" + format_value(field) + " ")) << info.key;
+  });
+  EXPECT_THAT(help, HasSubstr("float32 or float64"));
+  EXPECT_THAT(help, HasSubstr("from 0 to below 1"));
+  std::istringstream lines(help);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 120u) << line;
+}
+
+struct BadWord {
+  const char* word;
+  ExitCode code;
+  const char* message;
+};
+
+TEST(Settings, EveryBadValueIsRefusedWithWhatWouldHaveBeenRight) {
+  const BadWord table[] = {
+      {"train.lanes=many", ExitCode::wrong_setting,
+       "train.lanes is 'many', expected a whole number, from 1 to 1000000"},
+      {"train.lanes=", ExitCode::wrong_setting, "train.lanes is '', expected a whole number"},
+      {"train.lanes=0", ExitCode::wrong_setting, "train.lanes is '0', expected a whole number, from 1 to 1000000"},
+      {"train.lanes=-3", ExitCode::wrong_setting, "train.lanes is '-3'"},
+      {"train.lanes=4.5", ExitCode::wrong_setting, "train.lanes is '4.5'"},
+      {"train.lanes=4 5", ExitCode::wrong_setting, "train.lanes is '4 5'"},
+      {"train.lanes=0x10", ExitCode::wrong_setting, "train.lanes is '0x10'"},
+      {"train.lanes=99999999999", ExitCode::wrong_setting, "expected a whole number, from 1 to 1000000"},
+      {"train.steps=99999999999999999999", ExitCode::wrong_setting, "expected a whole number, at least 0"},
+      {"train.seed=-1", ExitCode::wrong_setting, "expected a whole number, from 0 to 18446744073709551615"},
+      {"train.seed=18446744073709551616", ExitCode::wrong_setting, "from 0 to 18446744073709551615"},
+      {"optimizer.learning_rate=0", ExitCode::wrong_setting, "expected a number, above 0"},
+      {"optimizer.learning_rate=nan", ExitCode::wrong_setting, "is 'nan', expected a number, above 0"},
+      {"optimizer.learning_rate=inf", ExitCode::wrong_setting, "is 'inf', expected a number, above 0"},
+      {"optimizer.learning_rate=1e999", ExitCode::wrong_setting, "is '1e999', expected a number, above 0"},
+      {"dropout.hidden=1", ExitCode::wrong_setting, "dropout.hidden is '1', expected a number, from 0 to below 1"},
+      {"schedule.factor=1.5", ExitCode::wrong_setting, "expected a number, above 0 to 1"},
+      {"train.precision=float16", ExitCode::wrong_setting, "is 'float16', expected float32 or float64"},
+      {"train.device=gpu", ExitCode::wrong_setting, "is 'gpu', expected auto, cpu or cuda"},
+      {"model.weight_norm=yes", ExitCode::wrong_setting, "is 'yes', expected true or false"},
+      {"model.dilations=1,,2", ExitCode::wrong_setting, "expected whole numbers with commas between, each from 1"},
+      {"model.dilations=1,2,", ExitCode::wrong_setting, "is '1,2,', expected whole numbers with commas between"},
+      {"model.dilations=1,0", ExitCode::wrong_setting, "is '1,0', expected whole numbers with commas between"},
+      {"model.kernel=1", ExitCode::wrong_setting, "model.kernel is '1', expected a whole number, from 2 to 1000"},
+      {"train.lane=4", ExitCode::wrong_setting, "unknown setting 'train.lane', did you mean 'train.lanes'?"},
+      {"train.clip=4", ExitCode::wrong_setting, "unknown setting 'train.clip', did you mean 'optimizer.clip'?"},
+      {"learning_rte=4", ExitCode::wrong_setting, "did you mean 'optimizer.learning_rate'?"},
+      {"tarin.window=4", ExitCode::wrong_setting, "did you mean 'train.window'?"},
+      {"completely.different_thing=4", ExitCode::wrong_setting, "unknown setting 'completely.different_thing'"},
+      {"train.lanes", ExitCode::wrong_flags, "'train.lanes' cannot be understood, expected section.option=value"},
+      {"=5", ExitCode::wrong_flags, "'=5' cannot be understood"},
+      {"", ExitCode::wrong_flags, "'' cannot be understood"},
+  };
+  for (const BadWord& bad : table) {
+    const Error error = error_of([&] { load_settings({}, Words{bad.word}); });
+    EXPECT_EQ(error.code(), bad.code) << bad.word;
+    EXPECT_THAT(error.fact(), HasSubstr(bad.message)) << bad.word;
+    EXPECT_EQ(error.where(), "command line") << bad.word;
+    EXPECT_NE(error.fix(), "") << bad.word;
+  }
+}
+
+TEST(Settings, ALongValueIsCutShortInTheMessage) {
+  const Error error = error_of([] { load_settings({}, Words{"train.lanes=" + std::string(5000, '7')}); });
+  EXPECT_LT(std::string(error.what()).size(), 400u);
+}
+
+struct BadFile {
+  const char* name;
+  std::string text;
+  const char* line;  // what `where` ends with
+  const char* message;
+};
+
+TEST(Settings, EveryBadFileIsRefusedNamingFileAndLine) {
+  const BadFile table[] = {
+      {"value.ini", "[train]\n\nlanes = x\n", "value.ini:3", "train.lanes is 'x'"},
+      {"key.ini", "[train]\nlannes = 4\n", "key.ini:2", "unknown setting 'train.lannes', did you mean 'train.lanes'?"},
+      {"bare.ini", "learning_rate = 4\n", "bare.ini:1", "did you mean 'optimizer.learning_rate'?"},
+      {"section.ini", "[modle]\n", "section.ini:1", "unknown section '[modle]', did you mean 'model'?"},
+      {"twice.ini", "[train]\nlanes=4\nwindow=3\nlanes=4\n", "twice.ini:4", "train.lanes is given twice, first at "},
+      {"again.ini", "[train]\nlanes=4\n[model]\n[train]\nlanes=4\n", "again.ini:5", "train.lanes is given twice"},
+      {"line.ini", "[train]\nlanes\n", "line.ini:2",
+       "'lanes' cannot be understood, expected [section] or option = value"},
+      {"bracket.ini", "[train\nlanes=1\n", "bracket.ini:1", "'[train' cannot be understood"},
+      {"nul.ini", std::string("[train]\nlanes=\0004\n", 17), "nul.ini", "byte 0x00 at offset 14, expected a text file"},
+      {"binary.ini", "\x7f\x45LF\x02\x01", "binary.ini", "byte 0x02 at offset 4, expected a text file"},
+      {"huge.ini", std::string((1 << 20) + 1, '#'), "huge.ini", "is larger than 1048576 bytes"},
+      {"latin.ini", "[train]\nl\xe4nes=4\n", "latin.ini:2", "unknown setting"},
+  };
+  for (const BadFile& bad : table) {
+    const auto path = write_file(bad.name, bad.text);
+    const Error error = error_of([&] { load_settings(path, Words{}); });
+    EXPECT_EQ(error.code(), ExitCode::wrong_setting) << bad.name;
+    EXPECT_THAT(error.fact(), HasSubstr(bad.message)) << bad.name;
+    EXPECT_TRUE(error.where().ends_with(bad.line)) << error.where();
+  }
+}
+
+TEST(Settings, AMissingFileAndADirectoryAreMissingInput) {
+  const Error missing = error_of([] { load_settings("/nowhere/at/all.ini", Words{}); });
+  EXPECT_EQ(missing.code(), ExitCode::input_missing);
+  EXPECT_THAT(missing.fact(), HasSubstr("No such file or directory"));
+  EXPECT_EQ(missing.where(), "/nowhere/at/all.ini");
+  const Error directory = error_of([] { load_settings(testing::TempDir(), Words{}); });
+  EXPECT_EQ(directory.code(), ExitCode::input_missing);
+  EXPECT_THAT(directory.fact(), HasSubstr("is a directory, expected a configuration file"));
+}
+
+TEST(Settings, AnEndlessFileIsCutOffAndRefused) {
+  EXPECT_EQ(error_of([] { load_settings("/dev/zero", Words{}); }).code(), ExitCode::wrong_setting);
+}
+
+TEST(Validate, AcceptsTheDefaultsOnceTheRunHasAnEnd) {
+  Settings settings;
+  for (const char* limit : {"train.steps=5", "train.epochs=1", "train.patience=3", "train.seconds=0.5"}) {
+    EXPECT_NO_THROW(validate(load_settings({}, Words{limit}).settings)) << limit;
+  }
+  EXPECT_EQ(error_of([&] { validate(settings); }).code(), ExitCode::wrong_setting);
+}
+
+TEST(Validate, RefusesEachContradictionWithBothValues) {
+  struct Contradiction {
+    Words words;
+    const char* message;
+  };
+  const Contradiction table[] = {
+      {{}, "the run would never end"},
+      {{"train.steps=1", "model.hidden=64"}, "model.outputs is 128, expected at most model.hidden, which is 64"},
+      {{"train.steps=1", "model.embedding=64"}, "model.embedding is 64, expected model.outputs, which is 128"},
+      {{"train.steps=1", "model.dilations="}, "model.dilations is empty"},
+      {{"train.steps=1", "model.cutoffs=5,5"}, "model.cutoffs is 5,5, expected rising numbers: 5 follows 5"},
+      {{"train.steps=1", "train.discard=32"}, "train.discard is 32, expected less than train.window, which is 32"},
+      {{"train.steps=1", "train.discard=9", "valid.window=9"}, "expected less than valid.window, which is 9"},
+      {{"train.steps=1", "auxiliary.weight=0.1"}, "auxiliary.weight is 0.1, but auxiliary.every is 0"},
+      {{"train.steps=1", "auxiliary.every=17"}, "auxiliary.every is 17, expected at most model.levels, which is 16"},
+      {{"train.steps=1", "schedule.milestones=3,2"},
+       "schedule.milestones is 3,2, expected rising numbers: 2 follows 3"},
+      {{"train.steps=1", "schedule.floor=1"}, "schedule.floor is 1, expected at most optimizer.learning_rate"},
+  };
+  for (const Contradiction& bad : table) {
+    const LoadedSettings loaded = load_settings({}, bad.words);
+    const Error error = error_of([&] { validate(loaded.settings, loaded.origins); });
+    EXPECT_EQ(error.code(), ExitCode::wrong_setting) << bad.message;
+    EXPECT_THAT(error.fact(), HasSubstr(bad.message));
+    EXPECT_NE(error.where(), "") << bad.message;
+    EXPECT_NE(error.fix(), "") << bad.message;
+  }
+}
+
+TEST(Validate, SaysWhereBothValuesWereGiven) {
+  const auto file = write_file("both.ini", "[train]\nsteps=1\n[model]\nhidden = 64\n");
+  const LoadedSettings loaded = load_settings(file, Words{"model.embedding=128"});
+  const Error error = error_of([&] { validate(loaded.settings, loaded.origins); });
+  EXPECT_EQ(error.where(), "model.outputs (default), model.hidden (" + file.string() + ":4)");
+}
+
+TEST(Resume, NamesWhatWouldMakeItAnotherRun) {
+  Settings saved, now;
+  now.model.levels = 8;
+  now.train.seed = 2;
+  now.optimizer.name = OptimizerName::sgd;
+  now.optimizer.learning_rate = 0.001;
+  now.train.steps = 77;
+  EXPECT_EQ(incompatible_changes(saved, now),
+            (std::vector<SettingChange>{
+                {"model.levels", "16", "8"}, {"train.seed", "1", "2"}, {"optimizer.name", "adam", "sgd"}}));
+  EXPECT_EQ(noticed_changes(saved, now), (std::vector<SettingChange>{{"optimizer.learning_rate", "0.002", "0.001"}}));
+  EXPECT_EQ(describe(noticed_changes(saved, now)), "optimizer.learning_rate: 0.002 in the checkpoint, 0.001 now");
+}
+
+TEST(Resume, EverySettingOfTheModelAndTheBatchIsFixed) {
+  std::vector<std::string> fixed;
+  for (const SettingChange& change : incompatible_changes(Settings{}, everything_changed()))
+    fixed.push_back(change.key);
+  for (const std::string& key : setting_keys()) {
+    if (key.starts_with("model.")) {
+      EXPECT_THAT(fixed, testing::Contains(key));
+    }
+  }
+  for (const char* key : {"train.lanes", "train.window", "train.discard", "train.precision", "train.seed"}) {
+    EXPECT_THAT(fixed, testing::Contains(key));
+  }
+  for (const char* key : {"train.steps", "train.threads", "checkpoint.keep"}) {
+    EXPECT_THAT(fixed, testing::Not(testing::Contains(key)));
+  }
+}
+
+TEST(Configs, EveryFileInTheFolderLoadsAndIsFreeOfContradictions) {
+  const char* root = std::getenv("SOURCE_DIR");
+  ASSERT_NE(root, nullptr) << "SOURCE_DIR must name the project's folder";
+  int files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(root) / "configs")) {
+    if (entry.path().extension() != ".ini") continue;
+    ++files;
+    const LoadedSettings loaded = load_settings(entry.path(), Words{});
+    EXPECT_NO_THROW(validate(loaded.settings, loaded.origins)) << entry.path();
+    std::string first_line;
+    std::ifstream stream(entry.path());
+    std::getline(stream, first_line);
+    EXPECT_TRUE(first_line.starts_with("# ")) << entry.path() << " does not say at its top what it is for";
+  }
+  EXPECT_GT(files, 0);
+}
+
+}  // namespace
+}  // namespace trellis
