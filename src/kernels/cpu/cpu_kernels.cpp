@@ -1,0 +1,341 @@
+// The fast CPU kernels. This file is compiled once for every instruction set (CMakeLists.txt), each time into a
+// namespace of its own, TRELLIS_ISA; dispatch.cpp chooses. Nothing here may use templates or inline functions of other
+// headers that could be emitted out of line: the linker would be free to keep the copy of the wrong instruction set.
+#include <cstdint>
+#include <type_traits>
+
+#include "kernels/table.h"
+
+namespace trellis::TRELLIS_ISA {
+namespace {
+
+#include "kernels/cpu/vector_math.h"
+
+extern "C" double log(double) noexcept;
+
+constexpr std::int64_t kBlock = 256;  // channels worked on at once, in registers and the first-level cache
+
+template <class T>
+void gates_forward(const GatesForward<T>& k, Range rows, void*) {
+  const std::int64_t H = k.channels, O = k.outputs;
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+    const std::int64_t lane = row % k.lanes;
+    T* __restrict const gate = k.gates + row * 4 * H;
+    const T* __restrict const bias = k.bias;
+    const T* __restrict const injection = k.injection ? k.injection + row * 4 * H : nullptr;
+    const T* __restrict const previous = k.previous_cell + row * H;
+    const T* __restrict const mask = k.hidden_mask ? k.hidden_mask + lane * H : nullptr;
+    T* __restrict const cell = k.cell + row * H;
+    T* __restrict const hidden = k.hidden + row * H;
+    for (std::int64_t first = 0; first < H; first += kBlock) {
+      const std::int64_t last = first + kBlock < H ? first + kBlock : H;
+      T h[kBlock];
+      if (injection) {
+        for (std::int64_t q = 0; q < 4; ++q) {
+          for (std::int64_t n = first; n < last; ++n) gate[q * H + n] += injection[q * H + n];
+        }
+      }
+      for (std::int64_t n = first; n < last; ++n) {
+        const T i = logistic(gate[n] + bias[n]);
+        const T o = logistic(gate[H + n] + bias[H + n]);
+        const T g = hyperbolic_tangent(gate[2 * H + n] + bias[2 * H + n]);
+        const T f = logistic(gate[3 * H + n] + bias[3 * H + n]);
+        const T c = f * previous[n] + i * g;
+        gate[n] = i, gate[H + n] = o, gate[2 * H + n] = g, gate[3 * H + n] = f;
+        cell[n] = c;
+        h[n - first] = o * hyperbolic_tangent(c);
+      }
+      if (mask) {
+        for (std::int64_t n = first; n < last; ++n) hidden[n] = h[n - first] * mask[n];
+      } else {
+        for (std::int64_t n = first; n < last; ++n) hidden[n] = h[n - first];
+      }
+      for (int out = 0; out < k.output_count; ++out) {
+        T* __restrict const values = k.output[out].values + row * O;
+        const T* __restrict const output_mask = k.output[out].mask ? k.output[out].mask + lane * O : nullptr;
+        for (std::int64_t n = first > H - O ? first : H - O; n < last; ++n) {
+          values[n - (H - O)] = output_mask ? h[n - first] * output_mask[n - (H - O)] : h[n - first];
+        }
+      }
+    }
+  }
+}
+
+template <class T>
+void gates_backward(const GatesBackward<T>& k, Range rows, void*) {
+  const std::int64_t H = k.channels, O = k.outputs;
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+    const std::int64_t lane = row % k.lanes;
+    T* __restrict const gate = k.gates + row * 4 * H;
+    const T* __restrict const cell = k.cell + row * H;
+    const T* __restrict const previous = k.previous_cell + row * H;
+    const T* __restrict const mask = k.hidden_mask ? k.hidden_mask + lane * H : nullptr;
+    const T* __restrict const d_hidden = k.d_hidden ? k.d_hidden + row * H : nullptr;
+    const T* __restrict const d_cell = k.d_cell ? k.d_cell + row * H : nullptr;
+    T* __restrict const d_previous = k.d_previous_cell ? k.d_previous_cell + row * H : nullptr;
+    T* __restrict const injection = k.d_injection + row * 4 * H;
+    for (std::int64_t first = 0; first < H; first += kBlock) {
+      const std::int64_t last = first + kBlock < H ? first + kBlock : H;
+      T dh[kBlock], dc[kBlock];
+      for (std::int64_t n = first; n < last; ++n) dh[n - first] = d_hidden ? d_hidden[n] : T(0);
+      if (mask) {
+        for (std::int64_t n = first; n < last; ++n) dh[n - first] *= mask[n];
+      }
+      for (std::int64_t n = first; n < last; ++n) dc[n - first] = d_cell ? d_cell[n] : T(0);
+      for (int out = 0; out < k.output_count; ++out) {
+        const T* __restrict const values = k.output[out].values + row * O;
+        const T* __restrict const output_mask = k.output[out].mask ? k.output[out].mask + lane * O : nullptr;
+        for (std::int64_t n = first > H - O ? first : H - O; n < last; ++n) {
+          dh[n - first] += output_mask ? values[n - (H - O)] * output_mask[n - (H - O)] : values[n - (H - O)];
+        }
+      }
+      for (std::int64_t n = first; n < last; ++n) {
+        const T i = gate[n], o = gate[H + n], g = gate[2 * H + n], f = gate[3 * H + n];
+        const T tanh_c = hyperbolic_tangent(cell[n]);
+        const T dh_n = dh[n - first];
+        const T dc_n = dc[n - first] + dh_n * o * (T(1) - tanh_c * tanh_c);
+        gate[n] = dc_n * g * i * (T(1) - i);
+        gate[H + n] = dh_n * tanh_c * o * (T(1) - o);
+        gate[2 * H + n] = dc_n * i * (T(1) - g * g);
+        gate[3 * H + n] = dc_n * previous[n] * f * (T(1) - f);
+        dc[n - first] = dc_n * f;
+      }
+      if (d_previous) {
+        for (std::int64_t n = first; n < last; ++n) d_previous[n] = dc[n - first];
+      }
+      for (std::int64_t q = 0; q < 4; ++q) {
+        if (k.add_to_injection) {
+          for (std::int64_t n = first; n < last; ++n) injection[q * H + n] += gate[q * H + n];
+        } else {
+          for (std::int64_t n = first; n < last; ++n) injection[q * H + n] = gate[q * H + n];
+        }
+      }
+    }
+  }
+}
+
+// Four words a block, so whole blocks are worked on; `values` gets count of them from word `first` on.
+template <class T>
+void draw_mask(T* values, const RandomStream& stream, std::uint64_t threshold, T scale, std::uint64_t first,
+               std::int64_t count) {
+  std::int64_t n = 0;
+  for (std::uint64_t block = first / 4; n < count; ++block) {
+    const auto words = stream.block(block);
+    for (std::uint64_t w = n == 0 ? first % 4 : 0; w < 4 && n < count; ++w, ++n) {
+      values[n] = words[w] < threshold ? T(0) : scale;
+    }
+  }
+}
+
+template <class T>
+void dropout_mask(T* mask, const RandomStream& stream, std::uint64_t threshold, T scale, Range elements, void*) {
+  draw_mask(mask, stream, threshold, scale, static_cast<std::uint64_t>(elements.begin),
+            elements.end - elements.begin);
+}
+
+// The mask of elements [first, first + count) of a kernel, none of them in the last tap; null if all are kept.
+template <class T>
+const T* kernel_mask(const KernelMask<T>& mask, std::int64_t first, std::int64_t count, T* scratch) {
+  if (mask.given) return mask.given + first;
+  if (mask.threshold == 0) return nullptr;
+  draw_mask(scratch, mask.stream, mask.threshold, mask.scale, static_cast<std::uint64_t>(first), count);
+  return scratch;
+}
+
+// Walks the elements of one row in blocks: body(first, last, mask of the block or null).
+template <class T, class Body>
+void for_row_blocks(const KernelMask<T>& mask, std::int64_t row, std::int64_t taps, std::int64_t channels, Body body) {
+  const std::int64_t width = taps * channels, dropped = mask.given ? width : width - channels;
+  T scratch[kBlock];
+  for (std::int64_t first = 0; first < width;) {
+    const std::int64_t end = first < dropped ? dropped : width;
+    const std::int64_t last = first + kBlock < end ? first + kBlock : end;
+    body(first, last, first < dropped ? kernel_mask(mask, row * width + first, last - first, scratch) : nullptr);
+    first = last;
+  }
+}
+
+template <class T>
+void effective_kernel_forward(const EffectiveKernelForward<T>& k, Range rows, void*) {
+  const std::int64_t width = k.taps * k.channels;
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+    const T* __restrict const v = k.direction + row * width;
+    T* __restrict const w = k.kernel + row * width;
+    T squares = 0;
+    for_row_blocks(k.mask, row, k.taps, k.channels, [&](std::int64_t first, std::int64_t last, const T* mask) {
+      T sum = 0;
+      for (std::int64_t n = first; n < last; ++n) w[n] = mask ? v[n] * mask[n - first] : v[n];
+#pragma omp simd reduction(+ : sum)
+      for (std::int64_t n = first; n < last; ++n) sum += w[n] * w[n];
+      squares += sum;
+    });
+    if (!k.gain) continue;
+    const T factor = squares > 0 ? k.gain[row] / static_cast<T>(__builtin_sqrt(static_cast<double>(squares))) : T(0);
+    for (std::int64_t n = 0; n < width; ++n) w[n] *= factor;
+  }
+}
+
+template <class T>
+void effective_kernel_backward(const EffectiveKernelBackward<T>& k, Range rows, void*) {
+  const std::int64_t width = k.taps * k.channels;
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+    const T* __restrict const v = k.direction + row * width;
+    T* __restrict const d = k.d_kernel + row * width;
+    T factor = 1, shrink = 0;  // dv = mask (factor d - shrink u), u = v mask
+    if (k.gain) {
+      T squares = 0, product = 0;
+      for_row_blocks(k.mask, row, k.taps, k.channels, [&](std::int64_t first, std::int64_t last, const T* mask) {
+        T square_sum = 0, product_sum = 0;
+        if (mask) {
+#pragma omp simd reduction(+ : square_sum, product_sum)
+          for (std::int64_t n = first; n < last; ++n) {
+            const T u = v[n] * mask[n - first];
+            square_sum += u * u, product_sum += d[n] * u;
+          }
+        } else {
+#pragma omp simd reduction(+ : square_sum, product_sum)
+          for (std::int64_t n = first; n < last; ++n) square_sum += v[n] * v[n], product_sum += d[n] * v[n];
+        }
+        squares += square_sum, product += product_sum;
+      });
+      const T inverse = squares > 0 ? T(1) / static_cast<T>(__builtin_sqrt(static_cast<double>(squares))) : T(0);
+      k.d_gain[row] = product * inverse;
+      factor = k.gain[row] * inverse;
+      shrink = factor * product * inverse * inverse;
+    }
+    for_row_blocks(k.mask, row, k.taps, k.channels, [&](std::int64_t first, std::int64_t last, const T* mask) {
+      if (mask) {
+        for (std::int64_t n = first; n < last; ++n) {
+          const T m = mask[n - first];
+          d[n] = m * (factor * d[n] - shrink * (m * v[n]));
+        }
+      } else {
+        for (std::int64_t n = first; n < last; ++n) d[n] = factor * d[n] - shrink * v[n];
+      }
+    });
+  }
+}
+
+template <class T>
+void embedding_forward(const EmbeddingForward<T>& k, Range rows, void*) {
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+    const std::int64_t token = k.tokens[row];
+    const T* __restrict const source = k.table + token * k.channels;
+    T* __restrict const x = k.values + row * k.channels;
+    const T factor = k.word_mask ? k.word_mask[token] : T(1);
+    const T* __restrict const mask = k.input_mask ? k.input_mask + row % k.lanes * k.channels : nullptr;
+    for (std::int64_t n = 0; n < k.channels; ++n) x[n] = source[n] * factor * (mask ? mask[n] : T(1));
+  }
+}
+
+template <class T>
+void embedding_backward(const EmbeddingBackward<T>& k, Range channels, void*) {
+  for (std::int64_t row = 0; row < k.rows; ++row) {
+    const std::int64_t token = k.tokens[row];
+    const T factor = k.word_mask ? k.word_mask[token] : T(1);
+    if (factor == T(0)) continue;
+    const T* __restrict const d = k.d_values + row * k.channels;
+    T* __restrict const sum = k.d_table + token * k.channels;
+    const T* __restrict const mask = k.input_mask ? k.input_mask + row % k.lanes * k.channels : nullptr;
+    for (std::int64_t n = channels.begin; n < channels.end; ++n) sum[n] += d[n] * factor * (mask ? mask[n] : T(1));
+  }
+}
+
+template <class T>
+void cross_entropy(const CrossEntropy<T>& k, Range rows, void*) {
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+    T* __restrict const logits = k.logits + row * k.stride;
+    T largest = logits[0];
+#pragma omp simd reduction(max : largest)
+    for (std::int64_t n = 0; n < k.classes; ++n) largest = logits[n] > largest ? logits[n] : largest;
+    const T at_target = logits[k.targets[row]];
+    // sums of a few thousand terms at a time, so that a float accumulator meets no more than a large vocabulary's root
+    constexpr std::int64_t kSumBlock = 2048;
+    double total = 0;
+    for (std::int64_t first = 0; first < k.classes; first += kSumBlock) {
+      const std::int64_t last = first + kSumBlock < k.classes ? first + kSumBlock : k.classes;
+      T sum = 0;
+      if (k.scale) {
+#pragma omp simd reduction(+ : sum)
+        for (std::int64_t n = first; n < last; ++n) {
+          const T e = exponential(logits[n] - largest);
+          logits[n] = e;
+          sum += e;
+        }
+      } else {
+#pragma omp simd reduction(+ : sum)
+        for (std::int64_t n = first; n < last; ++n) sum += exponential(logits[n] - largest);
+      }
+      total += static_cast<double>(sum);
+    }
+    k.loss[row] = log(total) + static_cast<double>(largest - at_target);
+    if (!k.scale) continue;
+    const T factor = static_cast<T>(static_cast<double>(k.scale[row]) / total);
+    for (std::int64_t n = 0; n < k.classes; ++n) logits[n] *= factor;
+    logits[k.targets[row]] -= k.scale[row];
+  }
+}
+
+template <class T>
+void sgd_update(const SgdUpdate<T>& k, Range elements, void*) {
+  T* __restrict const w = k.weights;
+  const T* __restrict const g = k.gradient;
+  for (std::int64_t n = elements.begin; n < elements.end; ++n) {
+    w[n] -= k.learning_rate * (k.gradient_scale * g[n] + k.weight_decay * w[n]);
+  }
+}
+
+template <class T>
+void adam_update(const AdamUpdate<T>& k, Range elements, void*) {
+  T* __restrict const w = k.weights;
+  const T* __restrict const g = k.gradient;
+  T* __restrict const m = k.mean;
+  T* __restrict const v = k.variance;
+  const T inverse_correction = T(1) / k.variance_correction;
+  for (std::int64_t n = elements.begin; n < elements.end; ++n) {
+    const T d = k.gradient_scale * g[n] + k.weight_decay * w[n];
+    const T mean = m[n] + k.beta1_complement * (d - m[n]);
+    const T variance = k.beta2 * v[n] + k.beta2_complement * d * d;
+    m[n] = mean;
+    v[n] = variance;
+    T root;
+    if constexpr (sizeof(T) == sizeof(float)) root = __builtin_sqrtf(variance);
+    else root = __builtin_sqrt(variance);
+    w[n] -= k.step_size * mean / (root * inverse_correction + k.epsilon);
+  }
+}
+
+template <class T>
+void squared_norm(const T* values, std::int64_t count, double* sums, Range blocks, void*) {
+  for (std::int64_t block = blocks.begin; block < blocks.end; ++block) {
+    const std::int64_t end = (block + 1) * kNormBlock < count ? (block + 1) * kNormBlock : count;
+    double sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (std::int64_t n = block * kNormBlock; n < end; ++n) {
+      sum += static_cast<double>(values[n]) * static_cast<double>(values[n]);
+    }
+    sums[block] = sum;
+  }
+}
+
+}  // namespace
+
+template <class T>
+KernelTable<T> kernel_table() {
+  return {TRELLIS_ISA_NAME,
+          gates_forward<T>,
+          gates_backward<T>,
+          effective_kernel_forward<T>,
+          effective_kernel_backward<T>,
+          embedding_forward<T>,
+          embedding_backward<T>,
+          cross_entropy<T>,
+          sgd_update<T>,
+          adam_update<T>,
+          dropout_mask<T>,
+          squared_norm<T>};
+}
+template KernelTable<float> kernel_table<float>();
+template KernelTable<double> kernel_table<double>();
+
+}  // namespace trellis::TRELLIS_ISA

@@ -1,0 +1,214 @@
+// The specification of every kernel: plain loops, the standard library's functions, no thought of speed.
+#include <cmath>
+#include <vector>
+
+#include "kernels/table.h"
+
+namespace trellis {
+namespace {
+
+template <class T>
+T sigmoid(T x) {
+  return T(1) / (T(1) + std::exp(-x));
+}
+
+template <class T>
+void gates_forward(const GatesForward<T>& k, Range rows, void*) {
+  const std::int64_t H = k.channels, O = k.outputs;
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+    const std::int64_t lane = row % k.lanes;
+    for (std::int64_t n = 0; n < H; ++n) {
+      T a[4];
+      for (std::int64_t gate = 0; gate < 4; ++gate) {
+        a[gate] = k.gates[row * 4 * H + gate * H + n] + k.bias[gate * H + n];
+        if (k.injection) a[gate] += k.injection[row * 4 * H + gate * H + n];
+      }
+      const T i = sigmoid(a[0]), o = sigmoid(a[1]), g = std::tanh(a[2]), f = sigmoid(a[3]);
+      const T c = f * k.previous_cell[row * H + n] + i * g, h = o * std::tanh(c);
+      const T activation[4] = {i, o, g, f};
+      for (std::int64_t gate = 0; gate < 4; ++gate) k.gates[row * 4 * H + gate * H + n] = activation[gate];
+      k.cell[row * H + n] = c;
+      k.hidden[row * H + n] = k.hidden_mask ? h * k.hidden_mask[lane * H + n] : h;
+      for (int out = 0; out < k.output_count && n >= H - O; ++out) {
+        const std::int64_t m = n - (H - O);
+        k.output[out].values[row * O + m] = k.output[out].mask ? h * k.output[out].mask[lane * O + m] : h;
+      }
+    }
+  }
+}
+
+template <class T>
+void gates_backward(const GatesBackward<T>& k, Range rows, void*) {
+  const std::int64_t H = k.channels, O = k.outputs;
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+    const std::int64_t lane = row % k.lanes;
+    for (std::int64_t n = 0; n < H; ++n) {
+      T* const gate = k.gates + row * 4 * H + n;
+      const T i = gate[0], o = gate[H], g = gate[2 * H], f = gate[3 * H], tanh_c = std::tanh(k.cell[row * H + n]);
+      T dh = k.d_hidden ? k.d_hidden[row * H + n] * (k.hidden_mask ? k.hidden_mask[lane * H + n] : T(1)) : T(0);
+      for (int out = 0; out < k.output_count && n >= H - O; ++out) {
+        const std::int64_t m = n - (H - O);
+        dh += k.output[out].values[row * O + m] * (k.output[out].mask ? k.output[out].mask[lane * O + m] : T(1));
+      }
+      const T dc = dh * o * (T(1) - tanh_c * tanh_c) + (k.d_cell ? k.d_cell[row * H + n] : T(0));
+      const T da[4] = {dc * g * i * (T(1) - i), dh * tanh_c * o * (T(1) - o), dc * i * (T(1) - g * g),
+                       dc * k.previous_cell[row * H + n] * f * (T(1) - f)};
+      if (k.d_previous_cell) k.d_previous_cell[row * H + n] = dc * f;
+      for (std::int64_t q = 0; q < 4; ++q) {
+        gate[q * H] = da[q];
+        T& sum = k.d_injection[row * 4 * H + q * H + n];
+        sum = k.add_to_injection ? sum + da[q] : da[q];
+      }
+    }
+  }
+}
+
+template <class T>
+T mask_value(const KernelMask<T>& mask, std::int64_t element, bool last_tap) {
+  if (mask.given) return mask.given[element];
+  if (last_tap || mask.threshold == 0) return T(1);
+  return mask.stream.word(static_cast<std::uint64_t>(element)) < mask.threshold ? T(0) : mask.scale;
+}
+
+// u = v times its mask, one row of it
+template <class T>
+std::vector<T> masked_row(const T* direction, const KernelMask<T>& mask, std::int64_t row, std::int64_t taps,
+                          std::int64_t channels) {
+  const std::int64_t width = taps * channels;
+  std::vector<T> values(static_cast<std::size_t>(width));
+  for (std::int64_t n = 0; n < width; ++n) {
+    values[static_cast<std::size_t>(n)] =
+        direction[row * width + n] * mask_value(mask, row * width + n, n >= width - channels);
+  }
+  return values;
+}
+
+template <class T>
+T norm(const std::vector<T>& values) {
+  T sum = 0;
+  for (const T v : values) sum += v * v;
+  return std::sqrt(sum);
+}
+
+template <class T>
+void effective_kernel_forward(const EffectiveKernelForward<T>& k, Range rows, void*) {
+  const std::int64_t width = k.taps * k.channels;
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+    const std::vector<T> u = masked_row(k.direction, k.mask, row, k.taps, k.channels);
+    const T length = norm(u), factor = !k.gain ? T(1) : length > 0 ? k.gain[row] / length : T(0);
+    for (std::int64_t n = 0; n < width; ++n) k.kernel[row * width + n] = factor * u[static_cast<std::size_t>(n)];
+  }
+}
+
+template <class T>
+void effective_kernel_backward(const EffectiveKernelBackward<T>& k, Range rows, void*) {
+  const std::int64_t width = k.taps * k.channels;
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+    T* const d = k.d_kernel + row * width;
+    if (k.gain) {
+      const std::vector<T> u = masked_row(k.direction, k.mask, row, k.taps, k.channels);
+      const T length = norm(u), inverse = length > 0 ? T(1) / length : T(0);
+      T along = 0;  // <dw, u> / ||u||
+      for (std::int64_t n = 0; n < width; ++n) along += d[n] * u[static_cast<std::size_t>(n)];
+      along *= inverse;
+      k.d_gain[row] = along;
+      for (std::int64_t n = 0; n < width; ++n) {
+        d[n] = k.gain[row] * inverse * (d[n] - along * inverse * u[static_cast<std::size_t>(n)]);
+      }
+    }
+    for (std::int64_t n = 0; n < width; ++n) d[n] *= mask_value(k.mask, row * width + n, n >= width - k.channels);
+  }
+}
+
+template <class T>
+void embedding_forward(const EmbeddingForward<T>& k, Range rows, void*) {
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+    const std::int64_t token = k.tokens[row], lane = row % k.lanes;
+    for (std::int64_t n = 0; n < k.channels; ++n) {
+      T value = k.table[token * k.channels + n];
+      if (k.word_mask) value *= k.word_mask[token];
+      if (k.input_mask) value *= k.input_mask[lane * k.channels + n];
+      k.values[row * k.channels + n] = value;
+    }
+  }
+}
+
+template <class T>
+void embedding_backward(const EmbeddingBackward<T>& k, Range channels, void*) {
+  for (std::int64_t row = 0; row < k.rows; ++row) {
+    const std::int64_t token = k.tokens[row], lane = row % k.lanes;
+    for (std::int64_t n = channels.begin; n < channels.end; ++n) {
+      T gradient = k.d_values[row * k.channels + n];
+      if (k.word_mask) gradient *= k.word_mask[token];
+      if (k.input_mask) gradient *= k.input_mask[lane * k.channels + n];
+      k.d_table[token * k.channels + n] += gradient;
+    }
+  }
+}
+
+template <class T>
+void cross_entropy(const CrossEntropy<T>& k, Range rows, void*) {
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+    T* const logits = k.logits + row * k.stride;
+    T largest = logits[0];
+    for (std::int64_t n = 1; n < k.classes; ++n) largest = std::max(largest, logits[n]);
+    double sum = 0;
+    for (std::int64_t n = 0; n < k.classes; ++n) sum += std::exp(static_cast<double>(logits[n] - largest));
+    k.loss[row] = std::log(sum) + static_cast<double>(largest - logits[k.targets[row]]);
+    if (!k.scale) continue;
+    for (std::int64_t n = 0; n < k.classes; ++n) {
+      logits[n] = k.scale[row] * static_cast<T>(std::exp(static_cast<double>(logits[n] - largest)) / sum);
+    }
+    logits[k.targets[row]] -= k.scale[row];
+  }
+}
+
+template <class T>
+void sgd_update(const SgdUpdate<T>& k, Range elements, void*) {
+  for (std::int64_t n = elements.begin; n < elements.end; ++n) {
+    k.weights[n] -= k.learning_rate * (k.gradient_scale * k.gradient[n] + k.weight_decay * k.weights[n]);
+  }
+}
+
+template <class T>
+void adam_update(const AdamUpdate<T>& k, Range elements, void*) {
+  for (std::int64_t n = elements.begin; n < elements.end; ++n) {
+    const T gradient = k.gradient_scale * k.gradient[n] + k.weight_decay * k.weights[n];
+    k.mean[n] += k.beta1_complement * (gradient - k.mean[n]);
+    k.variance[n] = k.beta2 * k.variance[n] + k.beta2_complement * gradient * gradient;
+    k.weights[n] -= k.step_size * k.mean[n] / (std::sqrt(k.variance[n]) / k.variance_correction + k.epsilon);
+  }
+}
+
+template <class T>
+void dropout_mask(T* mask, const RandomStream& stream, std::uint64_t threshold, T scale, Range elements, void*) {
+  for (std::int64_t n = elements.begin; n < elements.end; ++n) {
+    mask[n - elements.begin] = stream.word(static_cast<std::uint64_t>(n)) < threshold ? T(0) : scale;
+  }
+}
+
+template <class T>
+void squared_norm(const T* values, std::int64_t count, double* sums, Range blocks, void*) {
+  for (std::int64_t block = blocks.begin; block < blocks.end; ++block) {
+    double sum = 0;
+    for (std::int64_t n = block * kNormBlock; n < std::min(count, (block + 1) * kNormBlock); ++n) {
+      sum += static_cast<double>(values[n]) * static_cast<double>(values[n]);
+    }
+    sums[block] = sum;
+  }
+}
+
+}  // namespace
+
+template <class T>
+const KernelTable<T>& reference_kernels() {
+  static const KernelTable<T> table{"reference",           gates_forward<T>,     gates_backward<T>,
+                                    effective_kernel_forward<T>, effective_kernel_backward<T>, embedding_forward<T>,
+                                    embedding_backward<T>, cross_entropy<T>,     sgd_update<T>,
+                                    adam_update<T>,        dropout_mask<T>,      squared_norm<T>};
+  return table;
+}
+template const KernelTable<float>& reference_kernels<float>();
+template const KernelTable<double>& reference_kernels<double>();
+
+}  // namespace trellis

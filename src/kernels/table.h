@@ -1,0 +1,49 @@
+// Every kernel, as a table of functions for one device and element type (float or double). A kernel works on the part
+// [begin, end) of its range; on a CPU the caller cuts the whole range over its threads, on a GPU it is one call.
+// `stream` is the CUDA stream, and null on a CPU. Pointers are to memory of the table's device.
+//
+// reference_kernels are the specification, in plain loops and the standard library's functions; cpu_kernels the fast
+// ones, compiled for several instruction sets and chosen at start-up.
+#pragma once
+
+#include <vector>
+
+#include "kernels/cross_entropy.h"
+#include "kernels/embedding.h"
+#include "kernels/gates.h"
+#include "kernels/optimizer_update.h"
+#include "kernels/weight_norm.h"
+#include "plan/random.h"
+#include "plan/shard_range.h"
+
+namespace trellis {
+
+template <class T>
+struct KernelTable {
+  const char* name;  // for logs: "reference", "x86-64-v4", ...
+  void (*gates_forward)(const GatesForward<T>&, Range rows, void* stream);
+  void (*gates_backward)(const GatesBackward<T>&, Range rows, void* stream);
+  void (*effective_kernel_forward)(const EffectiveKernelForward<T>&, Range rows, void* stream);
+  void (*effective_kernel_backward)(const EffectiveKernelBackward<T>&, Range rows, void* stream);
+  void (*embedding_forward)(const EmbeddingForward<T>&, Range rows, void* stream);
+  void (*embedding_backward)(const EmbeddingBackward<T>&, Range channels, void* stream);
+  void (*cross_entropy)(const CrossEntropy<T>&, Range rows, void* stream);
+  void (*sgd_update)(const SgdUpdate<T>&, Range elements, void* stream);
+  void (*adam_update)(const AdamUpdate<T>&, Range elements, void* stream);
+  // mask[i - elements.begin] = word(i) < threshold ? 0 : scale, for i in elements
+  void (*dropout_mask)(T* mask, const RandomStream&, std::uint64_t threshold, T scale, Range elements, void* stream);
+  // sums[b] = sum of squares of block b of kNormBlock elements, for b in blocks; the last block may be short
+  void (*squared_norm)(const T* values, std::int64_t count, double* sums, Range blocks, void* stream);
+};
+
+inline constexpr std::int64_t kNormBlock = 1 << 16;
+
+template <class T>
+const KernelTable<T>& reference_kernels();
+template <class T>
+const KernelTable<T>& cpu_kernels();
+// Every compiled set that this processor can run, fastest first; cpu_kernels is the first.
+template <class T>
+std::vector<KernelTable<T>> usable_cpu_kernels();
+
+}  // namespace trellis
