@@ -1,0 +1,53 @@
+// A file descriptor that is owned, with reads and writes that finish or throw. Offsets are explicit (pread, pwrite), so
+// one File may be read from any number of threads.
+//
+// Reading: MissingInputError (66) when a file is not there or may not be opened, DataError (65) when it is no regular
+// file or ends early. Writing: WriteError (74) for a full disk, a quota, a limit, a permission, a failed fsync.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+
+namespace trellis {
+
+// Whether a symbolic link as the last part of a path is followed.
+enum class Links { follow, refuse };
+
+class File {
+ public:
+  static File open_to_read(const std::filesystem::path& path, Links links = Links::follow);
+  static File create(const std::filesystem::path& path);         // must not exist yet
+  static File open_to_write(const std::filesystem::path& path);  // an existing file, kept as it is
+
+  File(File&& other) noexcept;
+  File& operator=(File&& other) noexcept;
+  ~File();
+
+  std::int64_t size() const;
+  int descriptor() const { return descriptor_; }
+  const std::filesystem::path& path() const { return path_; }
+
+  // Fills `into` from `offset`, or throws DataError naming how many bytes the file is short of.
+  void read_at(std::int64_t offset, std::span<std::byte> into) const;
+  // As much as there is from `offset`, 0 only at the end.
+  std::size_t read_some_at(std::int64_t offset, std::span<std::byte> into) const;
+  void write_at(std::int64_t offset, std::span<const std::byte> bytes) const;
+  void sync() const;
+
+ private:
+  File(int descriptor, std::filesystem::path path) : descriptor_(descriptor), path_(std::move(path)) {}
+  void close() noexcept;
+  int descriptor_ = -1;
+  std::filesystem::path path_;
+};
+
+void sync_directory(const std::filesystem::path& path);
+
+// Throws the WriteError or MissingInputError for `error` (an errno), saying what was tried.
+[[noreturn]] void throw_write_error(const std::filesystem::path& path, const char* tried, int error);
+[[noreturn]] void throw_read_error(const std::filesystem::path& path, int error);
+
+}  // namespace trellis

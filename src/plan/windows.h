@@ -1,0 +1,56 @@
+// Which tokens a training window holds. A split of N tokens is cut into B lanes of L = floor(N / B) consecutive tokens
+// (what does not fill a lane is left out); lane b is tokens [b L, (b + 1) L). All lanes advance together, window by
+// window: a window of s steps that begins at `start` reads tokens [start, start + s) of every lane and predicts tokens
+// [start + 1, start + s + 1).
+//
+//   discard = 0   Windows follow each other (start 0, T, 2T, ...) and history is handed on from each to the next.
+//   discard = D   Windows overlap by D steps (start 0, T - D, 2 (T - D), ...), each begins without history, and its
+//   first D
+//                 steps only build it up: they carry no loss. In evaluation the very first window is scored from its
+//                 first step, so that every token but each lane's first is scored exactly once.
+//
+// The last window may be shorter. Integers only.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "plan/shard_range.h"
+
+namespace trellis {
+
+enum class WindowUse { training, evaluation };
+
+struct Window {
+  std::int64_t start = 0;    // first input token, counted within the lane
+  std::int64_t steps = 0;    // inputs, as many as predictions
+  std::int64_t discard = 0;  // leading steps that carry no loss, < steps
+  bool operator==(const Window&) const = default;
+};
+
+class WindowPlan {
+ public:
+  // where: what the tokens are, for errors ("split 'valid'"). Throws ConfigError (78) when lanes or steps are below 1,
+  // when discard is not in [0, steps), and when the lanes are too short to predict anything.
+  WindowPlan(std::int64_t tokens, std::int64_t lanes, std::int64_t steps, std::int64_t discard, WindowUse use,
+             const std::string& where);
+
+  std::int64_t lanes() const { return lanes_; }
+  std::int64_t lane_length() const { return lane_length_; }
+  std::int64_t steps() const { return steps_; }      // of every window but perhaps the last
+  std::int64_t windows() const { return windows_; }  // in one pass over the split
+  // The tokens of the split that lane `lane` covers.
+  Range lane(std::int64_t index) const { return {index * lane_length_, (index + 1) * lane_length_}; }
+  // Window `index` of a pass, 0 <= index < windows().
+  Window window(std::int64_t index) const;
+  // Predictions that carry loss, in one pass over all lanes.
+  std::int64_t scored_tokens() const;
+
+  bool operator==(const WindowPlan&) const = default;
+
+ private:
+  std::int64_t lanes_, steps_, discard_, lane_length_, windows_;
+  WindowUse use_;
+};
+
+}  // namespace trellis

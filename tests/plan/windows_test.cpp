@@ -1,0 +1,98 @@
+#include "plan/windows.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <vector>
+
+#include "base/errors.h"
+
+namespace trellis {
+namespace {
+
+using testing::HasSubstr;
+
+// The definition, walked one window after the other.
+std::vector<Window> enumerate(std::int64_t lane_length, std::int64_t steps, std::int64_t discard, WindowUse use) {
+  std::vector<Window> windows;
+  for (std::int64_t start = 0;; start += steps - discard) {
+    std::int64_t length = 0;
+    while (length < steps && start + length + 1 < lane_length) ++length;
+    const std::int64_t without_loss = use == WindowUse::evaluation && start == 0 ? 0 : discard;
+    if (length <= without_loss || (start > 0 && length <= discard)) return windows;
+    windows.push_back({start, length, without_loss});
+  }
+}
+
+TEST(WindowPlan, EqualsTheEnumerationForEverySmallCase) {
+  for (const WindowUse use : {WindowUse::training, WindowUse::evaluation})
+    for (std::int64_t tokens = 0; tokens <= 60; ++tokens)
+      for (std::int64_t lanes = 1; lanes <= 4; ++lanes)
+        for (std::int64_t steps = 1; steps <= 9; ++steps)
+          for (std::int64_t discard = 0; discard < steps; ++discard) {
+            const auto expected = enumerate(tokens / lanes, steps, discard, use);
+            if (expected.empty()) {
+              EXPECT_THROW(WindowPlan(tokens, lanes, steps, discard, use, "here"), ConfigError);
+              continue;
+            }
+            const WindowPlan plan(tokens, lanes, steps, discard, use, "here");
+            ASSERT_EQ(plan.windows(), static_cast<std::int64_t>(expected.size()))
+                << tokens << " " << lanes << " " << steps << " " << discard;
+            std::int64_t scored = 0;
+            for (std::int64_t k = 0; k < plan.windows(); ++k) {
+              ASSERT_EQ(plan.window(k), expected[static_cast<std::size_t>(k)])
+                  << tokens << " " << lanes << " " << steps << " " << discard << " " << k;
+              scored += lanes * (plan.window(k).steps - plan.window(k).discard);
+            }
+            ASSERT_EQ(plan.scored_tokens(), scored);
+          }
+}
+
+TEST(WindowPlan, EvaluationScoresEveryTokenButTheFirstExactlyOnce) {
+  for (std::int64_t length = 2; length <= 50; ++length)
+    for (std::int64_t steps = 1; steps <= 9; ++steps)
+      for (std::int64_t discard = 0; discard < steps; ++discard) {
+        const WindowPlan plan(length, 1, steps, discard, WindowUse::evaluation, "here");
+        std::vector<int> scored(static_cast<std::size_t>(length), 0);
+        for (std::int64_t k = 0; k < plan.windows(); ++k)
+          for (std::int64_t step = plan.window(k).discard; step < plan.window(k).steps; ++step)
+            ++scored[static_cast<std::size_t>(plan.window(k).start + step + 1)];
+        std::vector<int> expected(static_cast<std::size_t>(length), 1);
+        expected[0] = 0;
+        ASSERT_EQ(scored, expected) << length << " " << steps << " " << discard;
+      }
+}
+
+TEST(WindowPlan, LanesTileTheTokensThatFit) {
+  const WindowPlan plan(103'227'021, 40, 75, 0, WindowUse::training, "here");
+  EXPECT_EQ(plan.lane_length(), 2'580'675);
+  EXPECT_EQ(plan.lane(0), (Range{0, 2'580'675}));
+  EXPECT_EQ(plan.lane(39), (Range{39 * 2'580'675, 103'227'000}));
+  EXPECT_EQ(plan.windows(), 34'409);  // ceil(2,580,674 / 75)
+  EXPECT_EQ(plan.window(34'408), (Window{2'580'600, 74, 0}));
+}
+
+std::string refusal(std::int64_t tokens, std::int64_t lanes, std::int64_t steps, std::int64_t discard,
+                    WindowUse use = WindowUse::training) {
+  try {
+    WindowPlan(tokens, lanes, steps, discard, use, "split 'valid'");
+  } catch (const ConfigError& error) {
+    EXPECT_EQ(static_cast<int>(error.code()), 78);
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(WindowPlan, RefusesWhatCannotBeTrained) {
+  EXPECT_THAT(refusal(7, 4, 5, 0),
+              HasSubstr("7 tokens in 4 lanes leave 1 for each, expected at least 2\n  where: split 'valid'"));
+  EXPECT_THAT(refusal(9, 1, 20, 8), HasSubstr("leave 9 for each, expected at least 10"));
+  EXPECT_EQ(refusal(10, 1, 20, 8), "accepted");
+  EXPECT_EQ(refusal(2, 1, 20, 8, WindowUse::evaluation), "accepted");
+  EXPECT_THAT(refusal(100, 0, 5, 0), HasSubstr("0 lanes, expected at least 1"));
+  EXPECT_THAT(refusal(100, 1, 0, 0), HasSubstr("windows of 0 steps"));
+  EXPECT_THAT(refusal(100, 1, 5, 5), HasSubstr("5 discarded steps in windows of 5 steps, expected 0 to 4"));
+  EXPECT_THAT(refusal(100, 1, 5, -1), HasSubstr("-1 discarded steps"));
+}
+
+}  // namespace
+}  // namespace trellis
