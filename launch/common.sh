@@ -25,8 +25,8 @@ fail() {
   exit "$1"
 }
 
-# The help of a program is the comment at its head: from the second line to the first that is no comment.
-print_help() { sed -n '2,/^[^#]/{/^#/s/^# \{0,1\}//p}' "$0"; }
+# The help of a program is the comment at its head, up to the first line that is no comment.
+print_help() { awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"; }
 
 # wrong_flag FLAG
 wrong_flag() { fail "$exit_wrong_flags" "unknown option or argument '$1'" "${0##*/} --help lists what there is"; }
