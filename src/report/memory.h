@@ -1,0 +1,21 @@
+// How much memory this process holds, as the kernel counts it (VmRSS and VmHWM of /proc/self/status).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace trellis {
+
+struct ProcessMemory {
+  std::optional<std::int64_t> resident_bytes;  // now
+  std::optional<std::int64_t> peak_bytes;      // the most since the process began
+};
+
+// Empty values where the system does not tell.
+ProcessMemory process_memory();
+
+// The two values out of the text of such a file.
+ProcessMemory parse_process_status(std::string_view text);
+
+}  // namespace trellis

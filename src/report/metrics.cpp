@@ -1,0 +1,153 @@
+#include "report/metrics.h"
+
+#include <cerrno>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/errors.h"
+#include "base/version.h"
+
+namespace trellis {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+[[noreturn]] void fail(const std::string& doing, const std::string& path) {
+  throw WriteError(fmt::format("cannot {}: {}", doing, std::strerror(errno)), path,
+                   "check the disk's space, the quota and the folder's permissions");
+}
+
+Json event_of(const char* kind) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+  return {{"schema", kMetricsSchema}, {"event", kind}, {"time", static_cast<double>(milliseconds) / 1000}};
+}
+
+// JSON has no word for them: nlohmann writes null for what is not finite, which docs/formats.md promises.
+std::string line_of(const Json& event) { return event.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+
+// The length of the file up to and with its last line feed.
+off_t whole_lines(int file, const std::string& path) {
+  off_t end = lseek(file, 0, SEEK_END);
+  if (end < 0) fail("find the end of the metrics", path);
+  char block[4096];
+  while (end > 0) {
+    const off_t begin = end > off_t{sizeof block} ? end - off_t{sizeof block} : 0;
+    const ssize_t got = pread(file, block, static_cast<std::size_t>(end - begin), begin);
+    if (got != end - begin) fail("read the end of the metrics", path);
+    for (ssize_t i = got; i-- > 0;) {
+      if (block[i] == '\n') return begin + i + 1;
+    }
+    end = begin;
+  }
+  return 0;
+}
+
+}  // namespace
+
+MetricsWriter::MetricsWriter(const std::filesystem::path& path)
+    : path_(path.string()), file_(open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) {
+  if (file_ < 0) fail("open the metrics", path_);
+  struct stat status {};
+  try {
+    if (fstat(file_, &status) != 0) fail("look at the metrics", path_);
+    if (S_ISREG(status.st_mode) && ftruncate(file_, whole_lines(file_, path_)) != 0) {
+      fail("cut the torn last line off the metrics", path_);
+    }
+  } catch (...) {
+    close(file_);
+    throw;
+  }
+}
+
+MetricsWriter::~MetricsWriter() { close(file_); }
+
+void MetricsWriter::append(const std::string& line) {
+  ssize_t written = 0;
+  do {
+    written = ::write(file_, line.data(), line.size());
+  } while (written < 0 && errno == EINTR);
+  if (written == static_cast<ssize_t>(line.size())) return;
+  if (written >= 0) {  // the disk is full: take the torn line back, there is only this writer
+    const off_t end = lseek(file_, 0, SEEK_END);
+    if (end >= written && ftruncate(file_, end - written) != 0) fail("take a torn line off the metrics", path_);
+    errno = ENOSPC;
+  }
+  fail("append to the metrics", path_);
+}
+
+void MetricsWriter::write(const RunStartEvent& event) {
+  Json json = event_of("run_start");
+  json["program_version"] = kVersion;
+  json["ranks"] = event.ranks;
+  json["corpus"] = event.corpus;
+  json["precision"] = event.precision;
+  json["device"] = event.device;
+  json["parameters"] = event.parameters;
+  json["settings"] = event.settings;
+  append(line_of(json));
+}
+
+void MetricsWriter::write(const StepEvent& event) {
+  Json json = event_of("step");
+  json["step"] = event.step;
+  json["epoch"] = event.epoch;
+  json["window"] = event.window;
+  json["loss_nats"] = event.loss_nats_per_token;
+  json["perplexity"] = std::exp(event.loss_nats_per_token);
+  if (event.auxiliary_loss) json["aux_loss"] = *event.auxiliary_loss;
+  json["learning_rate"] = event.learning_rate;
+  json["gradient_norm"] = event.gradient_norm;
+  json["tokens"] = event.tokens;
+  json["tokens_per_second"] = event.tokens_per_second;
+  json["seconds"] = event.seconds;
+  if (event.memory_bytes) json["memory_bytes"] = *event.memory_bytes;
+  append(line_of(json));
+}
+
+void MetricsWriter::write(const ValidationEvent& event) {
+  Json json = event_of("validation");
+  json["step"] = event.step;
+  json["epoch"] = event.epoch;
+  json["loss_nats"] = event.loss_nats_per_token;
+  json["perplexity"] = std::exp(event.loss_nats_per_token);
+  json["tokens"] = event.tokens;
+  json["seconds"] = event.seconds;
+  json["best"] = event.is_best;
+  append(line_of(json));
+}
+
+void MetricsWriter::write(const CheckpointEvent& event) {
+  Json json = event_of("checkpoint");
+  json["step"] = event.step;
+  json["path"] = event.path;
+  json["bytes"] = event.bytes;
+  json["seconds"] = event.seconds;
+  append(line_of(json));
+}
+
+void MetricsWriter::write(const ResumeEvent& event) {
+  Json json = event_of("resume");
+  json["step"] = event.step;
+  json["epoch"] = event.epoch;
+  json["checkpoint"] = event.checkpoint;
+  json["ranks"] = event.ranks;
+  append(line_of(json));
+}
+
+void MetricsWriter::write(const StopEvent& event) {
+  Json json = event_of("stop");
+  json["step"] = event.step;
+  json["epoch"] = event.epoch;
+  json["reason"] = event.reason;
+  json["exit_code"] = event.exit_code;
+  append(line_of(json));
+}
+
+}  // namespace trellis

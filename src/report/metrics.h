@@ -1,0 +1,80 @@
+// The run's numbers for programs to read: JSON lines, one event each, appended to a file. docs/formats.md, "Metrics",
+// describes every event and field. Written by one process only (rank 0).
+//
+// Each line is appended by one write(2), so a killed run leaves whole lines; should a crash of the machine have torn
+// the last one, it is cut off when the file is opened again. Lines of steps that a resumed run repeats are kept: the
+// `resume` event tells readers that what stands before it with a later step was superseded. Throws WriteError (exit 74)
+// when a line cannot be written in full; the part that was written is taken back.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace trellis {
+
+inline constexpr int kMetricsSchema = 1;
+
+struct RunStartEvent {
+  std::string corpus = {}, precision = {}, device = {}, settings = {};  // settings: the whole configuration as INI text
+  int ranks = 1;
+  std::int64_t parameters = 0;
+};
+struct StepEvent {
+  std::int64_t step = 0, epoch = 0, window = 0;  // optimizer steps done; passes finished; window in the pass
+  double loss_nats_per_token = 0;
+  std::optional<double> auxiliary_loss = {};  // unweighted; empty without auxiliary outputs
+  double learning_rate = 0;
+  double gradient_norm = 0;                       // before clipping
+  std::int64_t tokens = 0;                        // trained on since the run's very start
+  double tokens_per_second = 0, seconds = 0;      // over the steps since the last such event; wall time they took
+  std::optional<std::int64_t> memory_bytes = {};  // most memory ever held by rank 0
+};
+struct ValidationEvent {
+  std::int64_t step = 0, epoch = 0;
+  double loss_nats_per_token = 0;
+  std::int64_t tokens = 0;
+  double seconds = 0;
+  bool is_best = false;
+};
+struct CheckpointEvent {
+  std::int64_t step = 0;
+  std::string path = {};
+  std::int64_t bytes = 0;
+  double seconds = 0;
+};
+struct ResumeEvent {
+  std::int64_t step = 0, epoch = 0;
+  std::string checkpoint = {};
+  int ranks = 1;
+};
+struct StopEvent {
+  std::int64_t step = 0, epoch = 0;
+  std::string reason = {};  // "steps", "epochs", "patience", "seconds", "signal", "error"
+  int exit_code = 0;
+};
+
+class MetricsWriter {
+ public:
+  // Opens for appending, or creates; the folder must exist.
+  explicit MetricsWriter(const std::filesystem::path& path);
+  ~MetricsWriter();
+  MetricsWriter(const MetricsWriter&) = delete;
+  MetricsWriter& operator=(const MetricsWriter&) = delete;
+
+  void write(const RunStartEvent& event);
+  void write(const StepEvent& event);
+  void write(const ValidationEvent& event);
+  void write(const CheckpointEvent& event);
+  void write(const ResumeEvent& event);
+  void write(const StopEvent& event);
+
+ private:
+  void append(const std::string& line);
+
+  std::string path_;
+  int file_ = -1;
+};
+
+}  // namespace trellis

@@ -1,0 +1,123 @@
+#include "report/progress.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <fmt/core.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <vector>
+
+#include "report/format.h"
+
+namespace trellis {
+namespace {
+
+constexpr double kRedrawSeconds = 0.2;
+constexpr int kUsualWidth = 80;
+
+bool can_draw_bar(std::FILE* stream) {
+  const char* terminal = std::getenv("TERM");
+  return isatty(fileno(stream)) == 1 && terminal != nullptr && std::string_view(terminal) != "dumb";
+}
+
+// A terminal or log that went away must not end a run of days: failures to write are ignored.
+void emit(std::FILE* stream, const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stream);
+  std::fflush(stream);
+}
+
+bool knows_total(const ProgressSample& sample) { return sample.total_steps && *sample.total_steps > 0; }
+
+std::string step_of_total(const ProgressSample& sample) {
+  return knows_total(sample) ? fmt::format("{}/{}", sample.step, *sample.total_steps) : fmt::format("{}", sample.step);
+}
+
+}  // namespace
+
+std::string progress_line(const ProgressSample& sample) {
+  std::string text =
+      fmt::format("step {} epoch {} loss {} ppl {} lr {:.3g} |g| {:.3g} {} tokens/s", step_of_total(sample),
+                  sample.epoch, format_loss(sample.loss_nats_per_token), format_perplexity(sample.loss_nats_per_token),
+                  sample.learning_rate, sample.gradient_norm, format_count(sample.tokens_per_second));
+  if (sample.eta_seconds) text += " eta " + format_duration(*sample.eta_seconds);
+  return text;
+}
+
+std::string progress_bar(const ProgressSample& sample, int width) {
+  // in the order in which they are given up, last first
+  std::vector<std::string> facts{step_of_total(sample), format_count(sample.tokens_per_second) + " tokens/s"};
+  if (sample.eta_seconds) facts.push_back("eta " + format_duration(*sample.eta_seconds));
+  facts.push_back("loss " + format_loss(sample.loss_nats_per_token));
+  facts.push_back("ppl " + format_perplexity(sample.loss_nats_per_token));
+  const auto joined = [&] {
+    std::string text;
+    for (const std::string& fact : facts) text += (text.empty() ? "" : " ") + fact;
+    return text;
+  };
+  const int room = std::max(width, 0);
+  if (!knows_total(sample)) {
+    while (facts.size() > 1 && static_cast<int>(joined().size()) > room) facts.pop_back();
+    return joined().substr(0, static_cast<std::size_t>(room));
+  }
+  const double done = std::clamp(static_cast<double>(sample.step) / static_cast<double>(*sample.total_steps), 0.0, 1.0);
+  const std::string percent = fmt::format("{:3d}%", static_cast<int>(done * 100));
+  constexpr int kLeastBar = 6, kMostBar = 40, kFrame = 4;  // " [" and "] "
+  const auto cells = [&] { return room - static_cast<int>(percent.size() + joined().size()) - kFrame; };
+  while (facts.size() > 1 && cells() < kLeastBar) facts.pop_back();
+  if (cells() < kLeastBar) return (percent + " " + joined()).substr(0, static_cast<std::size_t>(room));
+  const int bar = std::min(cells(), kMostBar), filled = static_cast<int>(done * bar);
+  return fmt::format("{} [{:#<{}}{:-<{}}] {}", percent, "", filled, "", bar - filled, joined());
+}
+
+Progress::Progress(std::FILE* stream)
+    : stream_(stream), style_(can_draw_bar(stream) ? Style::bar : Style::lines), fixed_width_(0) {}
+
+Progress::Progress(std::FILE* stream, Style style, int width) : stream_(stream), style_(style), fixed_width_(width) {}
+
+Progress::~Progress() {
+  if (drawn_) emit(stream_, "\n");
+}
+
+int Progress::width() const {
+  if (fixed_width_ > 0) return fixed_width_;
+  winsize size{};
+  if (ioctl(fileno(stream_), TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  return kUsualWidth;
+}
+
+void Progress::step(ProgressSample sample, bool line_is_due, double now_seconds) {
+  if (!first_seconds_) {
+    first_seconds_ = now_seconds;
+    first_step_ = sample.step;
+  }
+  if (!sample.eta_seconds && knows_total(sample) && sample.step > first_step_) {
+    const double seconds_a_step = (now_seconds - *first_seconds_) / static_cast<double>(sample.step - first_step_);
+    sample.eta_seconds =
+        seconds_a_step * static_cast<double>(std::max<std::int64_t>(*sample.total_steps - sample.step, 0));
+  }
+  if (style_ == Style::lines) {
+    if (!line_is_due) return;
+    emit(stream_, fmt::format("{}\n", progress_line(sample)));
+    return;
+  }
+  const bool is_last = knows_total(sample) && sample.step >= *sample.total_steps;
+  if (drawn_seconds_ && now_seconds - *drawn_seconds_ < kRedrawSeconds && !is_last) return;
+  // the last column stays free: writing there makes some terminals wrap
+  emit(stream_, fmt::format("\r{}\033[K", progress_bar(sample, width() - 1)));
+  drawn_ = true;
+  drawn_seconds_ = now_seconds;
+}
+
+void Progress::note(std::string_view line) {
+  clear();
+  emit(stream_, fmt::format("{}\n", line));
+}
+
+void Progress::clear() {
+  if (!drawn_) return;
+  emit(stream_, "\r\033[K");
+  drawn_ = false;
+  drawn_seconds_.reset();
+}
+
+}  // namespace trellis
