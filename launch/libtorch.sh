@@ -134,7 +134,7 @@ fetch_libtorch() {
   note "LibTorch $(basename "$libtorch_home") is not there yet:"
   say "  downloads  $(megabytes "$download") in $(pins | wc -l) wheels, pinned by SHA-256"
   say "  goes to    $libtorch_home ($(megabytes "$unpacked") once unpacked)"
-  say "  needs      $(megabytes $((unpacked + largest))) of disk on the way, and about $((1 + download * 8 / 100000000 / 60)) min at 100 Mbit/s, $((1 + unpacked / 20000000 / 60)) min more to unpack"
+  say "  needs      $(megabytes $((unpacked + largest))) of disk on the way, and about $((1 + download * 8 / 100000000 / 60)) min at 100 Mbit/s, $((1 + unpacked / 40000000 / 60)) min more to unpack"
   need_space "$cache" $((unpacked + largest)) LibTorch
   command -v python3 >/dev/null && python3 -m pip --version >/dev/null 2>&1 || fail "$exit_input_missing" \
     "python3 with pip is needed to download LibTorch" "install them, or point --libtorch at a LibTorch $libtorch_least"
