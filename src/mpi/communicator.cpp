@@ -113,6 +113,13 @@ std::vector<std::int64_t> Communicator::all_gather(std::int64_t value) const {
   return all;
 }
 
+std::vector<std::int64_t> Communicator::all_gather(std::span<const std::int64_t> values) const {
+  const int n = static_cast<int>(values.size());
+  std::vector<std::int64_t> all(values.size() * size_);
+  check_mpi(MPI_Allgather(values.data(), n, MPI_INT64_T, all.data(), n, MPI_INT64_T, handle_), "MPI_Allgather");
+  return all;
+}
+
 std::vector<double> Communicator::all_gather(double value) const {
   std::vector<double> all(size_);
   check_mpi(MPI_Allgather(&value, 1, MPI_DOUBLE, all.data(), 1, MPI_DOUBLE, handle_), "MPI_Allgather");

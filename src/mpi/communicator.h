@@ -44,6 +44,8 @@ class Communicator {
   // One value of every rank, in rank order, on every rank.
   std::vector<std::int64_t> all_gather(std::int64_t value) const;
   std::vector<double> all_gather(double value) const;
+  // Every rank's values, those of rank 0 first; every rank gives the same length.
+  std::vector<std::int64_t> all_gather(std::span<const std::int64_t> values) const;
 
   void broadcast(std::span<std::byte> bytes, int root) const;
   // The root's text on every rank; what the others pass is ignored.

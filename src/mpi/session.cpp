@@ -62,6 +62,14 @@ MpiSession::~MpiSession() {
   MPI_Finalize();
 }
 
+std::string MpiSession::library() {
+  char text[MPI_MAX_LIBRARY_VERSION_STRING] = {};
+  int length = 0;
+  MPI_Get_library_version(text, &length);
+  const std::string whole(text, length);
+  return whole.substr(0, whole.find_first_of(",\n"));
+}
+
 void MpiSession::abort(ExitCode code) const {
   MPI_Abort(MPI_COMM_WORLD, static_cast<int>(code));
   std::_Exit(static_cast<int>(code));  // MPI_Abort is not declared noreturn

@@ -30,6 +30,9 @@ class MpiSession {
   int local_size() const { return local_size_; }
   const std::string& host() const { return host_; }
 
+  // Name and version of the MPI library, such as "Open MPI v4.1.4". Needs no live session.
+  static std::string library();
+
   // Ends every rank of the job at once; mpirun exits with `code`.
   [[noreturn]] void abort(ExitCode code) const;
 

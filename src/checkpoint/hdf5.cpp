@@ -1,0 +1,31 @@
+#include "checkpoint/hdf5.h"
+
+namespace trellis::checkpoint {
+
+void prepare_hdf5() {
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+  H5PLset_loading_state(0);
+}
+
+std::string hdf5_reason() {
+  std::string innermost;
+  const auto keep_first = [](unsigned, const H5E_error2_t* error, void* text) -> herr_t {
+    auto& kept = *static_cast<std::string*>(text);
+    if (kept.empty() && error->desc) kept = std::string(error->func_name ? error->func_name : "HDF5") + ": " + error->desc;
+    return 0;
+  };
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_first, &innermost);
+  H5Eclear2(H5E_DEFAULT);
+  return innermost.empty() ? "HDF5 gives no reason" : innermost;
+}
+
+hid_t stored_type(ElementType type) {
+  switch (type) {
+    case ElementType::float32: return H5T_IEEE_F32LE;
+    case ElementType::float64: return H5T_IEEE_F64LE;
+    case ElementType::int64: return H5T_STD_I64LE;
+  }
+  return -1;
+}
+
+}  // namespace trellis::checkpoint

@@ -1,0 +1,59 @@
+// Opens a finished checkpoint and reads any rows of its tensors, on any number of ranks. Files are treated as hostile
+// until checked: the manifest against its own hash, state.h5 against the manifest's hash before HDF5 sees it, then
+// HDF5's structure against an allow-list (checkpoint/state_file.h).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "checkpoint/files.h"
+#include "checkpoint/manifest.h"
+#include "checkpoint/state_file.h"
+#include "checkpoint/tensor_slice.h"
+#include "mpi/communicator.h"
+
+namespace trellis {
+
+enum class Verify {
+  hashes,     // read all of state.h5 once, shared among the ranks, and compare its hash
+  structure,  // sizes and structure only: for a checkpoint whose hash was just verified
+};
+
+class CheckpointReader {
+ public:
+  // Collective. `directory` is the checkpoint's own, step-NNNNNNNNNN or whatever it was renamed to. Throws, alike on every
+  // rank, MissingInputError when there is no such directory or a file is missing, DataError when anything is wrong.
+  static CheckpointReader open(const Communicator& communicator, const std::filesystem::path& directory, Verify verify);
+
+  const std::filesystem::path& path() const { return path_; }
+  std::int64_t step() const { return manifest_.step; }
+  const nlohmann::json& state() const { return manifest_.state; }
+  const std::vector<TensorInfo>& tensors() const { return manifest_.tensors; }
+  const std::map<std::string, std::string>& libraries() const { return manifest_.libraries; }
+
+  bool contains(const std::string& name) const;
+  // Throws DataError when there is no tensor of that name.
+  const TensorInfo& tensor(const std::string& name) const;
+  // Throws DataError naming both when the checkpoint's tensor of that name has another type or shape.
+  void expect(const TensorInfo& wanted) const;
+
+  // Reads rows [begin, end) of dimension 0 into `destination`, row-major and contiguous. Local, makes no HDF5 call, and may
+  // be called from several threads. Throws DataError on a read error, InternalError when the rows do not exist.
+  void read(const std::string& name, Range rows, void* destination) const;
+
+ private:
+  CheckpointReader(std::filesystem::path path, checkpoint::Manifest manifest, checkpoint::StateLayout layout,
+                   checkpoint::File file);
+  std::size_t index_of(const std::string& name) const;
+
+  std::filesystem::path path_;
+  checkpoint::Manifest manifest_;
+  checkpoint::StateLayout layout_;
+  checkpoint::File file_;
+  std::map<std::string, std::size_t> index_;
+};
+
+}  // namespace trellis

@@ -1,0 +1,138 @@
+#include "checkpoint/writer.h"
+
+#include <fmt/core.h>
+
+#include <chrono>
+#include <random>
+
+#include "base/errors.h"
+#include "base/version.h"
+#include "checkpoint/block_hash.h"
+#include "checkpoint/collective_write.h"
+#include "checkpoint/files.h"
+#include "checkpoint/hdf5.h"
+#include "checkpoint/manifest.h"
+#include "checkpoint/state_file.h"
+#include "mpi/agreement.h"
+#include "mpi/session.h"
+
+namespace trellis {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace checkpoint;
+
+// Temporary names hold the step and a number that all ranks share and no other job has.
+struct Places {
+  fs::path root, temporary, replaced, final_place;
+};
+
+Places choose_places(const Communicator& communicator, const fs::path& root, std::int64_t step) {
+  std::random_device random;
+  const std::int64_t mine = static_cast<std::int64_t>(random()) << 20 ^ random();
+  const std::string unique = fmt::format("{:010d}-{:013x}", step, communicator.broadcast(mine, 0));
+  return {root, root / (".tmp-" + unique), root / (".tmp-old-" + unique), root / checkpoint_name(step)};
+}
+
+void create_temporary(const Places& places) {
+  try {
+    fs::create_directories(places.root);
+    fs::create_directory(places.temporary);
+  } catch (const fs::filesystem_error& error) {
+    throw WriteError("cannot create the folder: " + error.code().message(), places.temporary.string(),
+                     "check the run folder's permissions and the disk's space");
+  }
+}
+
+std::map<std::string, std::string> library_versions() {
+  unsigned major = 0, minor = 0, release = 0;
+  H5get_libversion(&major, &minor, &release);
+  return {{"trellis", kVersion}, {"hdf5", fmt::format("{}.{}.{}", major, minor, release)}, {"mpi", MpiSession::library()}};
+}
+
+// Rank 0 alone tells the others how it laid out the file.
+StateLayout lay_out(const Communicator& communicator, const fs::path& path, std::span<const TensorSlice> slices) {
+  StateLayout layout;
+  layout.offsets.resize(slices.size());
+  agree(communicator, [&] {
+    if (communicator.rank() != 0) return;
+    std::vector<TensorInfo> tensors;
+    for (const TensorSlice& slice : slices) tensors.push_back(slice.info());
+    layout = create_state_file(path, tensors);
+  });
+  layout.file_bytes = communicator.broadcast(layout.file_bytes, 0);
+  communicator.broadcast(std::as_writable_bytes(std::span(layout.offsets)), 0);
+  return layout;
+}
+
+// By the last rank to come here everything is on the disk: opened once more as a reader would, then given its name.
+void finish(const Places& places, const Manifest& manifest, const StateLayout& layout) {
+  const fs::path path = places.temporary / kManifestFile;
+  {
+    const File file = File::create(path);
+    file.write(manifest_text(manifest));
+    file.sync();
+  }
+  const Manifest reread = parse_manifest(read_text(path, kLargestManifestBytes), path.string());
+  if (check_state_file(places.temporary / kStateFile, reread.tensors) != layout)
+    throw WriteError("the finished file's layout differs from the planned one", places.temporary.string(),
+                     "the disk or the MPI library's file access is faulty: try another disk");
+  sync_directory(places.temporary);
+  publish_directory(places.temporary, places.final_place, places.replaced);
+  sync_directory(places.root);
+  if (fs::exists(places.replaced)) remove_directory(places.replaced);
+}
+
+std::int64_t write_temporary(const Communicator& communicator, const Places& places, std::int64_t step,
+                             std::span<const TensorSlice> slices, const nlohmann::json& state) {
+  const fs::path state_file = places.temporary / kStateFile;
+  agree(communicator, [&] {
+    if (communicator.rank() == 0) create_temporary(places);
+  });
+  const StateLayout layout = lay_out(communicator, state_file, slices);
+  const std::int64_t bytes = write_slices(communicator, state_file, slices);
+  agree(communicator, [&] {  // every rank: on a network file system each machine holds its own unwritten pages
+    const File file = File::open_to_write(state_file);
+    file.sync();
+    file.drop_cached();
+  });
+  agree(communicator, [&] { compare_slices(state_file, layout, slices); });
+
+  Manifest manifest;
+  manifest.step = step;
+  for (const TensorSlice& slice : slices) manifest.tensors.push_back(slice.info());
+  manifest.state_bytes = layout.file_bytes;
+  manifest.state_hash = hash_of_file(communicator, state_file, layout.file_bytes);
+  manifest.state = state;
+  manifest.libraries = library_versions();
+  agree(communicator, [&] {
+    if (communicator.rank() == 0) finish(places, manifest, layout);
+  });
+  return bytes;
+}
+
+}  // namespace
+
+WriteReport write_checkpoint(const Communicator& communicator, const fs::path& root, std::int64_t step,
+                             std::span<const TensorSlice> slices, const nlohmann::json& state) {
+  const auto start = std::chrono::steady_clock::now();
+  agree(communicator, [&] {
+    require(step >= 0, "a checkpoint's step is not negative");
+    require(communicator.rank() != 0 || state.is_object(), "a checkpoint's state is a JSON object");
+  });
+  check_slices(communicator, slices);
+  const Places places = choose_places(communicator, root, step);
+  WriteReport report;
+  try {
+    report.bytes_this_rank = write_temporary(communicator, places, step, slices, state);
+  } catch (...) {
+    if (communicator.rank() == 0) remove_directory(places.temporary);
+    throw;
+  }
+  report.path = places.final_place;
+  report.bytes_total = communicator.all_reduce(report.bytes_this_rank, Reduction::sum);
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return report;
+}
+
+}  // namespace trellis
