@@ -16,14 +16,15 @@
 
 #include <torch/csrc/distributed/c10d/Backend.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <vector>
 
-#include "comm/operation_queue.h"
 #include "comm/message_exchange.h"
+#include "comm/operation_queue.h"
 #include "comm/shared_memory_reducer.h"
 #include "mpi/communicator.h"
 
@@ -42,7 +43,7 @@ class MpiBackend final : public c10d::Backend {
   // Collective over the ranks of `communicator`, which is duplicated.
   explicit MpiBackend(const Communicator& communicator);
   MpiBackend(const Communicator& communicator, const Options& options);
-  // Collective: finishes what is queued, then frees the communicators.
+  // Collective: finishes what is queued, then frees the communicators. While an exception unwinds it cancels instead.
   ~MpiBackend() override;
 
   const std::string getBackendName() const override { return "mpi"; }
@@ -62,11 +63,14 @@ class MpiBackend final : public c10d::Backend {
 
  private:
   using Operation = std::function<void(const Patience&)>;
+  Patience patience(c10d::OpType type, bool background, std::chrono::milliseconds timeout) const;
   c10::intrusive_ptr<c10d::Work> run(c10d::OpType type, bool async, std::chrono::milliseconds timeout,
                                      std::vector<at::Tensor> tensors, Operation operation);
   c10::intrusive_ptr<c10d::Work> point_to_point(c10d::OpType type, std::vector<at::Tensor>& tensors, int peer, int tag);
 
   Options options_;
+  int exceptions_at_start_;
+  std::atomic<bool> cancelled_ = false;
   Communicator collectives_, point_to_point_;  // apart, so that their messages cannot meet
   MessageExchange exchange_;
   std::unique_ptr<SharedMemoryReducer> shared_memory_;  // null: not on one node

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace trellis {
@@ -27,7 +28,19 @@ class OperationQueue {
   c10::intrusive_ptr<c10d::Work> run_now(c10d::OpType type, std::vector<at::Tensor> tensors, Operation operation);
 
  private:
-  class QueuedWork;
+  class QueuedWork final : public c10d::Work {
+   public:
+    QueuedWork(int rank, c10d::OpType type, std::uint64_t sequence_number, std::vector<at::Tensor> tensors, Operation operation)
+        : Work(rank, type), sequence_number_(sequence_number), tensors_(std::move(tensors)), operation_(std::move(operation)) {}
+    std::vector<at::Tensor> result() override { return tensors_; }
+    std::uint64_t getSequencenumber() const override { return sequence_number_; }
+
+   private:
+    friend class OperationQueue;
+    std::uint64_t sequence_number_;
+    std::vector<at::Tensor> tensors_;
+    Operation operation_;
+  };
   void execute(QueuedWork& work);
   void serve(const std::stop_token& stop);
 

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <time.h>
 
+#include <atomic>
 #include <chrono>
 #include <string>
 
@@ -18,6 +19,7 @@ struct Patience {
   std::chrono::microseconds spin;                  // how long before sleeping: long for a caller that has nothing else to
                                                    // do, short for a thread beside compute threads
   std::string operation;                           // for the error message
+  const std::atomic<bool>* cancelled = nullptr;    // once true, TimeoutError as well
 };
 
 // Returns when done() does; throws TimeoutError after the deadline.
@@ -32,8 +34,10 @@ void poll_until(Done&& done, const Patience& patience) {
       sched_yield();
     }
     const auto now = std::chrono::steady_clock::now();
+    if (patience.cancelled && *patience.cancelled) throw TimeoutError(patience.operation + " was cancelled", "", "");
     if (now > patience.deadline)
-      throw TimeoutError(patience.operation + " has not ended within its timeout", "", "look at the other ranks' messages: one of them has stopped, or does something else");
+      throw TimeoutError(patience.operation + " has not ended within its timeout", "",
+                         "look at the other ranks' messages: one of them has stopped, or does something else");
     if (now - start > patience.spin) {
       const timespec pause = {0, 20'000};
       nanosleep(&pause, nullptr);

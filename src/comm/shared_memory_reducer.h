@@ -29,7 +29,8 @@ class SharedMemoryReducer {
   static std::unique_ptr<SharedMemoryReducer> create(const Communicator& communicator);
   SharedMemoryReducer(const SharedMemoryReducer&) = delete;
   SharedMemoryReducer& operator=(const SharedMemoryReducer&) = delete;
-  ~SharedMemoryReducer();  // collective
+  // Collective, except after a failed all_reduce or while an exception unwinds: the others may never come here.
+  ~SharedMemoryReducer();
 
   // Collective, in place. InternalError on every rank if they disagree about size, dtype or operation.
   void all_reduce(std::span<std::byte> bytes, at::ScalarType dtype, Reduction reduction, const Patience& patience);
@@ -53,6 +54,8 @@ class SharedMemoryReducer {
   int rank_, size_;
   std::vector<std::byte*> slots_;  // of every rank
   std::uint64_t step_ = 0;         // segments so far, the same on every rank
+  bool under_way_ = false;         // still true after an all_reduce that threw
+  int exceptions_at_start_;
 };
 
 }  // namespace trellis

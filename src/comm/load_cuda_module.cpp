@@ -1,0 +1,52 @@
+#include <dlfcn.h>
+#include <unistd.h>
+
+#include <climits>
+#include <filesystem>
+
+#include "base/errors.h"
+#include "comm/cuda_module.h"
+
+namespace trellis {
+namespace {
+
+// ../lib beside the folder of this program: build/bin and build/lib, or bin and lib of an installation.
+std::filesystem::path module_path() {
+  char executable[PATH_MAX] = {};
+  const ssize_t length = readlink("/proc/self/exe", executable, sizeof executable - 1);
+  if (length <= 0) return {};
+  return std::filesystem::path(std::string(executable, length)).parent_path().parent_path() / "lib" / "libtrellis_cuda.so";
+}
+
+const CudaModule& load() {
+  if (!has_cuda_module())
+    throw ConfigError("this build has no CUDA", "train.device = cuda",
+                      "run launch/build on a machine with nvcc in PATH or CUDA_HOME set, or set train.device = cpu");
+  const std::string path = module_path().string();
+  // Never unloaded: LibTorch's CUDA library registers itself for the life of the process.
+  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!library)
+    throw ConfigError(std::string("the CUDA part cannot be loaded: ") + dlerror(), path,
+                      "run launch/build again, which fetches the NVIDIA libraries, or set train.device = cpu");
+  const auto entry = reinterpret_cast<const CudaModule* (*)()>(dlsym(library, kCudaModuleEntry));
+  if (!entry) throw ConfigError(std::string("no function ") + kCudaModuleEntry, path, "run launch/build again");
+  const CudaModule& module = *entry();
+  if (module.version != CudaModule::kVersion)
+    throw ConfigError("version " + std::to_string(module.version) + ", expected " + std::to_string(CudaModule::kVersion), path,
+                      "run launch/build again");
+  return module;
+}
+
+}  // namespace
+
+bool has_cuda_module() {
+  std::error_code ignored;
+  return std::filesystem::exists(module_path(), ignored);
+}
+
+const CudaModule& cuda_module() {
+  static const CudaModule& module = load();
+  return module;
+}
+
+}  // namespace trellis

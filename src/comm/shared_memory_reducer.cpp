@@ -1,0 +1,190 @@
+#include "comm/shared_memory_reducer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <exception>
+#include <new>
+
+#include "base/errors.h"
+#include "comm/elementwise_reduce.h"
+#include "mpi/check.h"
+
+namespace trellis {
+namespace {
+
+constexpr std::int64_t kSegmentBytes = 512 << 10;  // two buffers of it, deposits and results, stay in a 2 MB cache
+constexpr std::int64_t kWholeBytes = 8 << 10;      // up to here every rank reduces everything itself
+constexpr std::int64_t kLine = 64;                 // slices end at cache lines, which holds for every dtype
+
+}  // namespace
+
+// Written by its owner only, read by all.
+struct SharedMemoryReducer::Slot {
+  // Number of the last segment deposited, and of the last slice reduced.
+  alignas(kLine) std::atomic<std::uint64_t> deposits;
+  alignas(kLine) std::atomic<std::uint64_t> reductions;
+  // What the owner believes the collective to be; one for each buffer.
+  struct Signature {
+    std::uint64_t bytes;
+    std::int32_t dtype, reduction;
+    bool operator==(const Signature&) const = default;
+  };
+  alignas(kLine) Signature signatures[2];
+};
+
+struct SharedMemoryReducer::Segment {
+  std::uint64_t step;  // from 1, over all collectives
+  std::span<std::byte> bytes;
+  at::ScalarType dtype;
+  Reduction reduction;
+  Slot::Signature signature;
+  int ranks;
+
+  std::span<std::byte> slice(int rank) const { return bytes.subspan(offset(rank), offset(rank + 1) - offset(rank)); }
+  std::int64_t offset(int rank) const {
+    const auto total = static_cast<std::int64_t>(bytes.size());
+    const std::int64_t lines = (total + kLine - 1) / kLine;
+    return std::min(total, lines * rank / ranks * kLine);
+  }
+};
+
+std::unique_ptr<SharedMemoryReducer> SharedMemoryReducer::create(const Communicator& communicator) {
+  static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+  const int rank = communicator.rank(), size = communicator.size();
+  MPI_Comm node = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_split_type(communicator.get(), MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &node), "MPI_Comm_split_type");
+  int on_node = 0;
+  MPI_Comm_size(node, &on_node);
+  MPI_Comm_free(&node);
+  if (communicator.all_reduce(std::int64_t{on_node}, Reduction::min) < size) return nullptr;
+
+  const MPI_Aint bytes = sizeof(Slot) + 4 * kSegmentBytes;
+  MPI_Win window = MPI_WIN_NULL;
+  void* own = nullptr;
+  const int allocated = MPI_Win_allocate_shared(bytes, 1, MPI_INFO_NULL, communicator.get(), &own, &window);
+  if (communicator.all_reduce(std::int64_t{allocated == MPI_SUCCESS}, Reduction::min) == 0) {
+    if (allocated == MPI_SUCCESS) MPI_Win_free(&window);
+    return nullptr;
+  }
+  std::vector<std::byte*> slots(size);
+  for (int r = 0; r < size; ++r) {
+    MPI_Aint ignored_bytes = 0;
+    int ignored_unit = 0;
+    void* base = nullptr;
+    check_mpi(MPI_Win_shared_query(window, r, &ignored_bytes, &ignored_unit, &base), "MPI_Win_shared_query");
+    slots[r] = static_cast<std::byte*>(base);
+  }
+  std::unique_ptr<SharedMemoryReducer> reducer(new SharedMemoryReducer(window, rank, std::move(slots)));
+  communicator.barrier();  // every slot is initialised before any rank looks at another's
+  return reducer;
+}
+
+SharedMemoryReducer::SharedMemoryReducer(MPI_Win window, int rank, std::vector<std::byte*> slots)
+    : window_(window), rank_(rank), size_(static_cast<int>(slots.size())), slots_(std::move(slots)),
+      exceptions_at_start_(std::uncaught_exceptions()) {
+  new (slots_[rank_]) Slot{};
+}
+
+SharedMemoryReducer::~SharedMemoryReducer() {
+  if (under_way_ || std::uncaught_exceptions() > exceptions_at_start_) return;
+  int finalized = 0;
+  MPI_Finalized(&finalized);
+  if (!finalized) MPI_Win_free(&window_);
+}
+
+SharedMemoryReducer::Slot& SharedMemoryReducer::slot(int rank) const { return *reinterpret_cast<Slot*>(slots_[rank]); }
+std::byte* SharedMemoryReducer::deposited(int rank, std::uint64_t step) const {
+  return slots_[rank] + sizeof(Slot) + (step % 2) * kSegmentBytes;
+}
+std::byte* SharedMemoryReducer::reduced(int rank, std::uint64_t step) const {
+  return slots_[rank] + sizeof(Slot) + (2 + step % 2) * kSegmentBytes;
+}
+
+// Segment k uses the buffers of segment k-2 again. That is safe because
+//   * a rank deposits k after it has waited for all deposits of k-1, and a rank deposits k-1 after it has read those of k-2;
+//   * a rank reduces k after it has waited for all deposits of k, and a rank deposits k after it has collected k-2.
+void SharedMemoryReducer::deposit(const Segment& segment) {
+  for (int r = 0; r < size_; ++r) {
+    if (r == rank_) continue;
+    const auto slice = segment.slice(r);
+    std::memcpy(deposited(rank_, segment.step) + segment.offset(r), slice.data(), slice.size());
+  }
+  slot(rank_).signatures[segment.step % 2] = segment.signature;
+  slot(rank_).deposits.store(segment.step, std::memory_order_release);
+}
+
+void SharedMemoryReducer::wait_for_deposits(const Segment& segment, const Patience& patience) {
+  for (int r = 0; r < size_; ++r) {
+    poll_until([&] { return slot(r).deposits.load(std::memory_order_acquire) >= segment.step; }, patience);
+    const Slot::Signature& theirs = slot(r).signatures[segment.step % 2];
+    if (theirs != segment.signature)
+      throw InternalError(fmt::format("rank {} brings {} bytes of {} (reduction {}), rank {} brings {} bytes of {} (reduction {})",
+                                      rank_, segment.signature.bytes,
+                                      c10::toString(static_cast<at::ScalarType>(segment.signature.dtype)),
+                                      segment.signature.reduction, r, theirs.bytes,
+                                      c10::toString(static_cast<at::ScalarType>(theirs.dtype)), theirs.reduction),
+                          "allreduce", "");
+  }
+}
+
+void SharedMemoryReducer::reduce_own_slice(const Segment& segment, const Patience& patience) {
+  wait_for_deposits(segment, patience);
+  const auto own = segment.slice(rank_);
+  std::vector<const std::byte*> sources(size_);
+  for (int r = 0; r < size_; ++r) sources[r] = r == rank_ ? own.data() : deposited(r, segment.step) + segment.offset(rank_);
+  reduce_in_order(segment.dtype, segment.reduction, sources, own.data(), reduced(rank_, segment.step),
+                  static_cast<std::int64_t>(own.size() / c10::elementSize(segment.dtype)));
+  slot(rank_).reductions.store(segment.step, std::memory_order_release);
+}
+
+void SharedMemoryReducer::collect(const Segment& segment, const Patience& patience) {
+  for (int r = 0; r < size_; ++r) {
+    if (r == rank_) continue;
+    poll_until([&] { return slot(r).reductions.load(std::memory_order_acquire) >= segment.step; }, patience);
+    const auto slice = segment.slice(r);
+    std::memcpy(slice.data(), reduced(r, segment.step), slice.size());
+  }
+}
+
+void SharedMemoryReducer::reduce_whole(const Segment& segment, const Patience& patience) {
+  std::memcpy(deposited(rank_, segment.step), segment.bytes.data(), segment.bytes.size());
+  slot(rank_).signatures[segment.step % 2] = segment.signature;
+  slot(rank_).deposits.store(segment.step, std::memory_order_release);
+  wait_for_deposits(segment, patience);
+  std::vector<const std::byte*> sources(size_);
+  for (int r = 0; r < size_; ++r) sources[r] = deposited(r, segment.step);
+  reduce_in_order(segment.dtype, segment.reduction, sources, segment.bytes.data(), nullptr,
+                  static_cast<std::int64_t>(segment.bytes.size() / c10::elementSize(segment.dtype)));
+}
+
+void SharedMemoryReducer::all_reduce(std::span<std::byte> bytes, at::ScalarType dtype, Reduction reduction,
+                                     const Patience& patience) {
+  const auto total = static_cast<std::int64_t>(bytes.size());
+  // An empty tensor passes as one empty segment, so that ranks which bring something else are noticed.
+  const std::int64_t segments = std::max<std::int64_t>(1, (total + kSegmentBytes - 1) / kSegmentBytes);
+  const Slot::Signature signature = {bytes.size(), static_cast<std::int32_t>(dtype), static_cast<std::int32_t>(reduction)};
+  under_way_ = true;
+  const std::uint64_t first = step_ + 1;
+  step_ += segments;
+  const auto segment = [&](std::int64_t index) {
+    const std::int64_t begin = index * kSegmentBytes;
+    return Segment{first + index, bytes.subspan(begin, std::min(kSegmentBytes, total - begin)), dtype, reduction, signature, size_};
+  };
+  if (total <= kWholeBytes) {
+    reduce_whole(segment(0), patience);
+    under_way_ = false;
+    return;
+  }
+  deposit(segment(0));
+  for (std::int64_t index = 0; index < segments; ++index) {
+    reduce_own_slice(segment(index), patience);
+    if (index + 1 < segments) deposit(segment(index + 1));
+    collect(segment(index), patience);
+  }
+  under_way_ = false;
+}
+
+}  // namespace trellis

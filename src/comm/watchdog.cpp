@@ -1,0 +1,78 @@
+#include "comm/watchdog.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+#include "base/exit_codes.h"
+#include "base/log.h"
+
+namespace trellis {
+namespace {
+
+std::string host_name() {
+  char name[256] = {};
+  gethostname(name, sizeof name - 1);
+  return name;
+}
+
+}  // namespace
+
+std::string Watchdog::Report::text() const {
+  return fmt::format("watchdog: rank {} on {}: {} (operation {}) has not ended within {}", rank, host, name, sequence_number, timeout);
+}
+
+void Watchdog::end_process(const Report& report) {
+  log_error("{}; ending this process", report.text());
+  std::fflush(nullptr);
+  std::_Exit(static_cast<int>(ExitCode::watchdog));
+}
+
+Watchdog::Watchdog(int rank, std::chrono::milliseconds timeout, OnExpired on_expired)
+    : rank_(rank), timeout_(timeout), on_expired_(std::move(on_expired)), thread_([this](const std::stop_token& stop) { watch(stop); }) {}
+
+Watchdog::~Watchdog() = default;  // the thread is asked to stop and joined
+
+void Watchdog::watch(const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  while (!stop.stop_requested()) {
+    const auto first = std::find_if(entries_.begin(), entries_.end(), [](const Entry& entry) { return !entry.reported; });
+    if (first == entries_.end()) {
+      changed_.wait(lock, stop, [&] { return !entries_.empty() && !entries_.back().reported; });
+      continue;
+    }
+    if (std::chrono::steady_clock::now() < first->deadline) {
+      // A guard that ends meanwhile need not wake this thread: it looks again at the old deadline.
+      changed_.wait_until(lock, stop, first->deadline, [] { return false; });
+      continue;
+    }
+    first->reported = true;
+    const Report report{rank_, host_name(), first->name, first->sequence_number, timeout_};
+    lock.unlock();
+    on_expired_(report);
+    lock.lock();
+  }
+}
+
+Watchdog::Guard::Guard(Watchdog* watchdog, std::string name) : watchdog_(watchdog) {
+  if (!watchdog_) return;
+  const std::lock_guard lock(watchdog_->mutex_);
+  const bool asleep = watchdog_->entries_.empty() || watchdog_->entries_.back().reported;
+  entry_ = watchdog_->entries_.insert(
+      watchdog_->entries_.end(),
+      Entry{std::move(name), ++watchdog_->guards_, std::chrono::steady_clock::now() + watchdog_->timeout_, false});
+  if (asleep) watchdog_->changed_.notify_one();
+}
+
+Watchdog::Guard::~Guard() {
+  if (!watchdog_) return;
+  const std::lock_guard lock(watchdog_->mutex_);
+  watchdog_->entries_.erase(entry_);
+}
+
+}  // namespace trellis
