@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 #include <utility>
+#define XXH_INLINE_ALL  // a word is hashed in a few instructions; a call would cost more
 #include <xxhash.h>
 
 #include "base/errors.h"

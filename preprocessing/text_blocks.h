@@ -1,0 +1,49 @@
+// Text files cut into blocks that can be tokenised independently, in any order: no token lies across two blocks.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "corpus/file.h"
+#include "corpus/format.h"
+
+namespace trellis {
+
+struct TextBlock {
+  const std::filesystem::path* path = nullptr;
+  std::int64_t offset = 0;  // of text[0] in the file
+  std::string_view text;
+  bool ends_file = false;
+};
+
+// An input file as it was when it was first looked at. Text is read twice: what changes in between cannot be trusted.
+struct TextFile {
+  std::filesystem::path path;
+  std::int64_t bytes = 0, modified_ns = 0;
+};
+
+// Looks at a file without reading it. Throws MissingInputError when it is not there or cannot be opened, DataError when
+// it is no regular file or empty.
+TextFile look_at(const std::filesystem::path& path);
+
+// Calls `work` for every block of `files`, in as many threads, then `finish` for each in the text's order, one at a
+// time. Both get the block and the number of the thread, below `threads`. What work throws is thrown here, the first in
+// the text's order. A byte order mark at the start of a file is left out unless unit is byte. Throws DataError for a
+// file that changes meanwhile, or that has a word of more than kMaxWordBytes. Stops at an interruption
+// (preprocessing/interruption.h).
+void for_each_block(const std::vector<TextFile>& files, Unit unit, int threads,
+                    const std::function<void(const TextBlock&, int thread)>& work,
+                    const std::function<void(const TextBlock&, int thread)>& finish);
+
+// Number of the line that holds byte `offset` of a file, from 1; for error messages.
+std::int64_t line_of(const std::filesystem::path& path, std::int64_t offset);
+
+// A token as error messages show it: control characters escaped, cut when long.
+std::string printable(std::string_view token);
+
+}  // namespace trellis

@@ -1,0 +1,144 @@
+#include "preprocessing/text_corpus.h"
+
+#include <fmt/core.h>
+#include <memory>
+#include <utility>
+
+#include "base/errors.h"
+#include "base/version.h"
+#include "corpus/atomic_directory.h"
+#include "corpus/content_hash.h"
+#include "corpus/corpus.h"
+#include "preprocessing/interruption.h"
+#include "preprocessing/token_counter.h"
+#include "preprocessing/token_encoder.h"
+
+namespace trellis {
+namespace {
+
+constexpr std::size_t kTrain = 0;
+
+class Builder {
+ public:
+  Builder(const TextCorpusOptions& options, const std::function<void(const TextProgress&)>& on_progress)
+      : options_(options), on_progress_(on_progress), directory_(options.output) {}
+
+  Manifest run() {
+    // Every input is looked at before any is read: a wrong name is not found after an hour.
+    std::optional<Vocabulary> vocabulary = reused_vocabulary();
+    for (std::size_t split = 0; split < kSplitNames.size(); ++split)
+      for (const auto& path : options_.files[split]) {
+        files_[split].push_back(look_at(path));
+        progress_.all_bytes += 2 * files_[split].back().bytes;
+      }
+    std::array<std::int64_t, kSplitNames.size()> tokens{};
+    for (std::size_t split = 0; split < kSplitNames.size(); ++split) {
+      const bool makes_vocabulary = split == kTrain && !vocabulary;
+      const TokenCounter counted = count(split, makes_vocabulary ? Count::kinds : Count::tokens);
+      tokens[split] = counted.tokens();
+      if (makes_vocabulary) vocabulary.emplace(counted.vocabulary(static_cast<std::uint64_t>(options_.min_count)));
+    }
+    Manifest manifest;
+    manifest.written_by = fmt::format("trellis-preprocess {}", kVersion);
+    manifest.unit = options_.unit;
+    manifest.end_of_line = options_.lines == Lines::end_with_eos;
+    manifest.min_count = options_.min_count;
+    manifest.vocabulary = store(*vocabulary);
+    const TokenEncoder encoder(*vocabulary, options_.lines,
+                               options_.vocabulary ? options_.vocabulary->string() : "the training text");
+    for (std::size_t split = 0; split < kSplitNames.size(); ++split)
+      if (!files_[split].empty())
+        manifest.splits[std::string(kSplitNames[split])] =
+            encode(split, tokens[split], encoder, manifest.vocabulary.hash);
+    write_manifest(directory_.path(), manifest);
+    check_interruption();
+    directory_.commit();
+    return manifest;
+  }
+
+ private:
+  std::optional<Vocabulary> reused_vocabulary() const {
+    if (!options_.vocabulary) return std::nullopt;
+    const std::filesystem::path& path = *options_.vocabulary;
+    std::error_code ignored;
+    Vocabulary vocabulary =
+        std::filesystem::is_directory(path, ignored) ? Corpus::open(path).load_vocabulary() : read_vocabulary(path);
+    if (vocabulary.unit() != options_.unit)
+      throw DataError(fmt::format("has unit {}, expected {}", unit_name(vocabulary.unit()), unit_name(options_.unit)),
+                      path.string(),
+                      fmt::format("give --unit {}, or take another vocabulary", unit_name(vocabulary.unit())));
+    return vocabulary;
+  }
+
+  TokenCounter count(std::size_t split, Count what) {
+    std::vector<TokenCounter> counters;
+    for (int thread = 0; thread < options_.threads; ++thread)
+      counters.emplace_back(options_.unit, options_.lines, what);
+    begin("counting", split);
+    for_each_block(
+        files_[split], options_.unit, options_.threads,
+        [&](const TextBlock& block, int thread) { counters[static_cast<std::size_t>(thread)].add(block); },
+        [&](const TextBlock& block, int) { advance(block); });
+    for (std::size_t i = 1; i < counters.size(); ++i) counters[0].merge(counters[i]);
+    if (counters[0].tokens() == 0 && !files_[split].empty())
+      throw DataError("has only whitespace, no tokens", files_[split].front().path.string(),
+                      "name a file that has text in it");
+    return std::move(counters[0]);
+  }
+
+  SplitEntry encode(std::size_t split, std::int64_t tokens, const TokenEncoder& encoder,
+                    const std::string& vocabulary_hash) {
+    struct Encoded {
+      std::vector<std::uint32_t> ids;
+      std::int64_t unknown = 0;
+    };
+    std::vector<Encoded> encoded(static_cast<std::size_t>(options_.threads));
+    SplitWriter writer(directory_.path(), std::string(kSplitNames[split]), tokens, options_.shard_tokens,
+                       vocabulary_hash);
+    SplitEntry entry{tokens, 0, {}};
+    begin("writing", split);
+    for_each_block(
+        files_[split], options_.unit, options_.threads,
+        [&](const TextBlock& block, int thread) {
+          Encoded& mine = encoded[static_cast<std::size_t>(thread)];
+          mine.ids.clear();
+          mine.unknown = encoder.encode(block, mine.ids);
+        },
+        [&](const TextBlock& block, int thread) {
+          const Encoded& mine = encoded[static_cast<std::size_t>(thread)];
+          writer.append(mine.ids);
+          entry.unknown += mine.unknown;
+          advance(block);
+        });
+    entry.shards = writer.finish();
+    return entry;
+  }
+
+  VocabularyEntry store(const Vocabulary& vocabulary) const {
+    const std::filesystem::path path = directory_.path() / kVocabularyFile;
+    write_vocabulary(path, vocabulary);
+    const File file = File::open_to_read(path);
+    return {kVocabularyFile, vocabulary.size(), file.size(), hash_of(file), vocabulary.hash()};
+  }
+
+  void begin(const char* what, std::size_t split) { progress_.doing = fmt::format("{} {}", what, kSplitNames[split]); }
+  void advance(const TextBlock& block) {
+    progress_.done_bytes += static_cast<std::int64_t>(block.text.size());
+    on_progress_(progress_);
+  }
+
+  const TextCorpusOptions& options_;
+  const std::function<void(const TextProgress&)>& on_progress_;
+  AtomicDirectory directory_;
+  std::array<std::vector<TextFile>, kSplitNames.size()> files_;
+  TextProgress progress_;
+};
+
+}  // namespace
+
+Manifest build_text_corpus(const TextCorpusOptions& options,
+                           const std::function<void(const TextProgress&)>& on_progress) {
+  return Builder(options, on_progress).run();
+}
+
+}  // namespace trellis

@@ -1,0 +1,108 @@
+// What the tokens of a block of text are. The rules, in one place (docs/formats.md states them for readers):
+//   word  runs of bytes between ASCII whitespace
+//   char  Unicode code points; byte: bytes. A newline is a token like any other where lines do not end with <eos>
+// With Lines::end_with_eos every newline is <eos>, and so is the end of a file whose last line has none.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utf8proc.h>
+
+#include "preprocessing/text_blocks.h"
+
+namespace trellis {
+
+enum class Lines { end_with_eos, are_whitespace };
+
+inline constexpr std::array<bool, 256> kSpaces = [] {
+  std::array<bool, 256> spaces{};
+  for (const char c : {' ', '\t', '\n', '\v', '\f', '\r'}) spaces[static_cast<unsigned char>(c)] = true;
+  return spaces;
+}();
+inline bool is_space(char c) { return kSpaces[static_cast<unsigned char>(c)]; }
+
+// Does the file end here in a line without its newline?
+inline bool ends_open_line(const TextBlock& block) {
+  return block.ends_file && !block.text.empty() && block.text.back() != '\n';
+}
+
+// on_word(std::string_view) and on_line_end() in the order of the text.
+template <class OnWord, class OnLineEnd>
+void for_each_word(const TextBlock& block, Lines lines, OnWord&& on_word, OnLineEnd&& on_line_end) {
+  const char *at = block.text.data(), *const end = at + block.text.size();
+  while (true) {
+    for (; at < end && is_space(*at); ++at)
+      if (*at == '\n' && lines == Lines::end_with_eos) on_line_end();
+    if (at == end) break;
+    const char* const begin = at;
+    while (at < end && !is_space(*at)) ++at;
+    on_word(std::string_view(begin, static_cast<std::size_t>(at - begin)));
+  }
+  if (lines == Lines::end_with_eos && ends_open_line(block)) on_line_end();
+}
+
+// Offset in `text` of the first byte that is not valid UTF-8 (overlong forms and surrogates included); empty when all
+// is.
+inline std::optional<std::size_t> first_invalid_utf8(std::string_view text) {
+  std::size_t at = 0;
+  while (at < text.size()) {
+    std::uint64_t eight = 0;
+    if (at + sizeof eight <= text.size()) {
+      std::memcpy(&eight, text.data() + at, sizeof eight);
+      if ((eight & 0x8080808080808080ULL) == 0) {
+        at += sizeof eight;
+        continue;
+      }
+    }
+    if (static_cast<unsigned char>(text[at]) < 0x80) {
+      ++at;
+      continue;
+    }
+    utf8proc_int32_t point = 0;
+    const auto length = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data() + at),
+                                         static_cast<utf8proc_ssize_t>(text.size() - at), &point);
+    if (length < 1) return at;
+    at += static_cast<std::size_t>(length);
+  }
+  return std::nullopt;
+}
+
+// on_symbol(number, offset): code points of valid UTF-8 for Unit::character, bytes for Unit::byte; on_line_end() as
+// above.
+template <class OnSymbol, class OnLineEnd>
+void for_each_symbol(const TextBlock& block, Unit unit, Lines lines, OnSymbol&& on_symbol, OnLineEnd&& on_line_end) {
+  const std::string_view text = block.text;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto byte = static_cast<unsigned char>(text[at]);
+    if (byte == '\n' && lines == Lines::end_with_eos) {
+      on_line_end();
+      ++at;
+    } else if (unit == Unit::byte || byte < 0x80) {
+      on_symbol(static_cast<std::uint32_t>(byte), at);
+      ++at;
+    } else {
+      utf8proc_int32_t point = 0;
+      const auto length = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data() + at),
+                                           static_cast<utf8proc_ssize_t>(text.size() - at), &point);
+      on_symbol(static_cast<std::uint32_t>(point), at);
+      at += static_cast<std::size_t>(length);
+    }
+  }
+  if (lines == Lines::end_with_eos && ends_open_line(block)) on_line_end();
+}
+
+inline constexpr std::uint32_t kSymbols = 0x110000;  // more than every code point
+
+// The token's bytes in the vocabulary.
+inline std::string symbol_bytes(std::uint32_t symbol, Unit unit) {
+  if (unit == Unit::byte) return std::string(1, static_cast<char>(symbol));
+  std::array<utf8proc_uint8_t, 4> bytes{};
+  const auto length = utf8proc_encode_char(static_cast<utf8proc_int32_t>(symbol), bytes.data());
+  return {reinterpret_cast<const char*>(bytes.data()), static_cast<std::size_t>(length)};
+}
+
+}  // namespace trellis
