@@ -118,5 +118,5 @@ public_corpus() {
   appear "$staging" "$2"
 }
 
-# distinct_words FILE: words that occur at least twice, which is about what the vocabulary will hold.
-distinct_words() { LC_ALL=C awk '{ for (i = 1; i <= NF; i++) if (++seen[$i] == 2) kinds++ } END { printf "%.0f\n", kinds }' "$1"; }
+# vocabulary_words CORPUS_DIRECTORY: how many words its manifest counts, or 0.
+vocabulary_words() { awk -F '[:,]' '/"words"/ { words = $2 } END { printf "%.0f\n", words }' "$1/manifest.json"; }

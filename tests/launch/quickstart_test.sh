@@ -15,7 +15,7 @@ quickstart=("$clone/launch/quickstart" --seconds 5 --ranks 2)
 cat >"$TRELLIS_BIN/trellis-preprocess" <<END
 #!/usr/bin/env bash
 echo "preprocess \$*" >>"$scratch/calls"
-while [ \$# -gt 0 ]; do if [ "\$1" = --output ]; then mkdir "\$2"; echo '{}' >"\$2/manifest.json"; fi; shift; done
+while [ \$# -gt 0 ]; do if [ "\$1" = --output ]; then mkdir "\$2"; echo '{"words": 9999,' >"\$2/manifest.json"; fi; shift; done
 END
 cat >"$TRELLIS_BIN/trellis" <<END
 #!/usr/bin/env bash
@@ -88,6 +88,11 @@ texts=$(echo "$place"/downloads/quickstart-text-*)
 equal "$(cat "$texts/train.txt" "$texts/valid.txt" "$texts/test.txt")" "$(cat "$scratch/text")"
 equal "$(cat "$texts/test.txt" | tail -n 1)" "a last line without its end"
 equal "$(calls 'model.cutoffs= train.seconds=2 --resume auto')" 2
+
+say_test "a large vocabulary gets an adaptive softmax"
+sed -i 's/9999/40000/' "$place"/data/text-*/manifest.json
+run 0 "${quickstart[@]}" --text "$scratch/text"
+equal "$(calls 'model.cutoffs=2000,8000 train.seconds=2 --resume auto')" 2
 
 say_test "texts that cannot be used"
 run 66 "${quickstart[@]}" --text "$scratch/nothing"
