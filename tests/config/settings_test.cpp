@@ -1,68 +1,23 @@
 #include "config/settings.h"
 
-#include <cmath>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <limits>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "base/errors.h"
 #include "config/settings_io.h"
-#include "config/settings_resume.h"
 #include "config/settings_table.h"
-#include "config/settings_validate.h"
+#include "tests/config/settings_helpers.h"
 
 namespace trellis {
 namespace {
 
 using testing::HasSubstr;
 using Words = std::vector<std::string>;
-
-// A setting moved off its default, within its limits.
-void change(bool& field) { field = !field; }
-void change(Precision& field) { field = Precision::float64; }
-void change(DeviceChoice& field) { field = DeviceChoice::cuda; }
-void change(OptimizerName& field) { field = OptimizerName::sgd; }
-void change(Recompute& field) { field = Recompute::gates; }
-void change(double& field) { field = field / 3 + 0.1; }
-void change(std::uint64_t& field) { field = std::numeric_limits<std::uint64_t>::max(); }
-template <class T>
-void change(T& field) {
-  field += 7;
-}
-template <class T>
-void change(std::vector<T>& field) {
-  field = {1, 5, 900};
-}
-
-Settings everything_changed() {
-  Settings settings;
-  for_each_setting(settings, [](const SettingInfo&, auto& field) { change(field); });
-  return settings;
-}
-
-std::filesystem::path write_file(const std::string& name, const std::string& text) {
-  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "trellis_settings_test";
-  std::filesystem::create_directories(folder);
-  std::ofstream(folder / name, std::ios::binary) << text;
-  return folder / name;
-}
-
-// The error of what `action` throws; the test fails when it throws nothing or something else.
-template <class Action>
-Error error_of(Action&& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error;
-  }
-  ADD_FAILURE() << "no error was thrown";
-  return Error(ExitCode::done, "", "", "");
-}
 
 TEST(Settings, DefaultsLieWithinTheirOwnLimits) {
   Settings settings;
@@ -247,98 +202,6 @@ TEST(Settings, AMissingFileAndADirectoryAreMissingInput) {
 
 TEST(Settings, AnEndlessFileIsCutOffAndRefused) {
   EXPECT_EQ(error_of([] { load_settings("/dev/zero", Words{}); }).code(), ExitCode::wrong_setting);
-}
-
-TEST(Validate, AcceptsTheDefaultsOnceTheRunHasAnEnd) {
-  Settings settings;
-  for (const char* limit : {"train.steps=5", "train.epochs=1", "train.patience=3", "train.seconds=0.5"}) {
-    EXPECT_NO_THROW(validate(load_settings({}, Words{limit}).settings)) << limit;
-  }
-  EXPECT_EQ(error_of([&] { validate(settings); }).code(), ExitCode::wrong_setting);
-}
-
-TEST(Validate, RefusesEachContradictionWithBothValues) {
-  struct Contradiction {
-    Words words;
-    const char* message;
-  };
-  const Contradiction table[] = {
-      {{}, "the run would never end"},
-      {{"train.steps=1", "model.hidden=64"}, "model.outputs is 128, expected at most model.hidden, which is 64"},
-      {{"train.steps=1", "model.embedding=64"}, "model.embedding is 64, expected model.outputs, which is 128"},
-      {{"train.steps=1", "model.dilations="}, "model.dilations is empty"},
-      {{"train.steps=1", "model.cutoffs=5,5"}, "model.cutoffs is 5,5, expected rising numbers: 5 follows 5"},
-      {{"train.steps=1", "train.discard=32"}, "train.discard is 32, expected less than train.window, which is 32"},
-      {{"train.steps=1", "train.discard=9", "valid.window=9"}, "expected less than valid.window, which is 9"},
-      {{"train.steps=1", "auxiliary.weight=0.1"}, "auxiliary.weight is 0.1, but auxiliary.every is 0"},
-      {{"train.steps=1", "auxiliary.every=17"}, "auxiliary.every is 17, expected at most model.levels, which is 16"},
-      {{"train.steps=1", "schedule.milestones=3,2"},
-       "schedule.milestones is 3,2, expected rising numbers: 2 follows 3"},
-      {{"train.steps=1", "schedule.floor=1"}, "schedule.floor is 1, expected at most optimizer.learning_rate"},
-  };
-  for (const Contradiction& bad : table) {
-    const LoadedSettings loaded = load_settings({}, bad.words);
-    const Error error = error_of([&] { validate(loaded.settings, loaded.origins); });
-    EXPECT_EQ(error.code(), ExitCode::wrong_setting) << bad.message;
-    EXPECT_THAT(error.fact(), HasSubstr(bad.message));
-    EXPECT_NE(error.where(), "") << bad.message;
-    EXPECT_NE(error.fix(), "") << bad.message;
-  }
-}
-
-TEST(Validate, SaysWhereBothValuesWereGiven) {
-  const auto file = write_file("both.ini", "[train]\nsteps=1\n[model]\nhidden = 64\n");
-  const LoadedSettings loaded = load_settings(file, Words{"model.embedding=128"});
-  const Error error = error_of([&] { validate(loaded.settings, loaded.origins); });
-  EXPECT_EQ(error.where(), "model.outputs (default), model.hidden (" + file.string() + ":4)");
-}
-
-TEST(Resume, NamesWhatWouldMakeItAnotherRun) {
-  Settings saved, now;
-  now.model.levels = 8;
-  now.train.seed = 2;
-  now.optimizer.name = OptimizerName::sgd;
-  now.optimizer.learning_rate = 0.001;
-  now.train.steps = 77;
-  EXPECT_EQ(incompatible_changes(saved, now),
-            (std::vector<SettingChange>{
-                {"model.levels", "16", "8"}, {"train.seed", "1", "2"}, {"optimizer.name", "adam", "sgd"}}));
-  EXPECT_EQ(noticed_changes(saved, now), (std::vector<SettingChange>{{"optimizer.learning_rate", "0.002", "0.001"}}));
-  EXPECT_EQ(describe(noticed_changes(saved, now)), "optimizer.learning_rate: 0.002 in the checkpoint, 0.001 now");
-}
-
-TEST(Resume, EverySettingOfTheModelAndTheBatchIsFixed) {
-  std::vector<std::string> fixed;
-  for (const SettingChange& change : incompatible_changes(Settings{}, everything_changed()))
-    fixed.push_back(change.key);
-  for (const std::string& key : setting_keys()) {
-    if (key.starts_with("model.")) {
-      EXPECT_THAT(fixed, testing::Contains(key));
-    }
-  }
-  for (const char* key : {"train.lanes", "train.window", "train.discard", "train.precision", "train.seed"}) {
-    EXPECT_THAT(fixed, testing::Contains(key));
-  }
-  for (const char* key : {"train.steps", "train.threads", "checkpoint.keep"}) {
-    EXPECT_THAT(fixed, testing::Not(testing::Contains(key)));
-  }
-}
-
-TEST(Configs, EveryFileInTheFolderLoadsAndIsFreeOfContradictions) {
-  const char* root = std::getenv("SOURCE_DIR");
-  ASSERT_NE(root, nullptr) << "SOURCE_DIR must name the project's folder";
-  int files = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(root) / "configs")) {
-    if (entry.path().extension() != ".ini") continue;
-    ++files;
-    const LoadedSettings loaded = load_settings(entry.path(), Words{});
-    EXPECT_NO_THROW(validate(loaded.settings, loaded.origins)) << entry.path();
-    std::string first_line;
-    std::ifstream stream(entry.path());
-    std::getline(stream, first_line);
-    EXPECT_TRUE(first_line.starts_with("# ")) << entry.path() << " does not say at its top what it is for";
-  }
-  EXPECT_GT(files, 0);
 }
 
 }  // namespace

@@ -1,0 +1,44 @@
+#include "tests/config/settings_helpers.h"
+
+#include <fstream>
+#include <limits>
+#include <vector>
+
+#include "config/settings_table.h"
+
+namespace trellis {
+namespace {
+
+// A setting moved off its default, within its limits.
+void change(bool& field) { field = !field; }
+void change(Precision& field) { field = Precision::float64; }
+void change(DeviceChoice& field) { field = DeviceChoice::cuda; }
+void change(OptimizerName& field) { field = OptimizerName::sgd; }
+void change(Recompute& field) { field = Recompute::gates; }
+void change(double& field) { field = field / 3 + 0.1; }
+void change(std::uint64_t& field) { field = std::numeric_limits<std::uint64_t>::max(); }
+template <class T>
+void change(T& field) {
+  field += 7;
+}
+template <class T>
+void change(std::vector<T>& field) {
+  field = {1, 5, 900};
+}
+
+}  // namespace
+
+Settings everything_changed() {
+  Settings settings;
+  for_each_setting(settings, [](const SettingInfo&, auto& field) { change(field); });
+  return settings;
+}
+
+std::filesystem::path write_file(const std::string& name, const std::string& text) {
+  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "trellis_settings_test";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / name, std::ios::binary) << text;
+  return folder / name;
+}
+
+}  // namespace trellis
