@@ -1,0 +1,32 @@
+// Replays a parity file with this project's own model and optimizer and compares every number in it.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <string>
+#include <vector>
+
+#include "cli/parity_file.h"
+
+namespace trellis {
+
+struct ParityResult {
+  int step = 0;
+  std::string quantity;  // "loss", "grads/W2_v", ...
+  double error = 0;      // max |a - b| / max |b| over the tensor; max |a - b| where b is all zero; NaN counts as infinite
+};
+
+// max |a - b| / max |b|, as above. Sizes must agree.
+double parity_error(const at::Tensor& actual, const at::Tensor& expected);
+
+// The largest error that is allowed for this element type.
+double parity_limit(at::ScalarType type);
+
+// Every quantity of every step, in order. Throws DataError when the file lacks something, ConfigError when its case needs
+// what this program does not have.
+std::vector<ParityResult> replay_parity(const ParityFile& file, at::TensorOptions options);
+
+// The program `parity`: returns the exit code.
+int parity_command(const std::vector<std::string>& arguments);
+
+}  // namespace trellis

@@ -1,0 +1,42 @@
+#include "model/initialize.h"
+
+#include "model/launch.h"
+#include "plan/random.h"
+
+namespace trellis {
+namespace {
+
+// values[n] = f(stream of this tensor, n), in the order of the published shape
+template <class F>
+at::Tensor draw(const Parameters& weights, const std::string& name, std::uint64_t seed, F f) {
+  at::Tensor values = at::empty(weights.published(name).sizes(), weights.flat().options().device(at::kCPU));
+  const RandomStream stream{.seed = seed, .window = name_hash(name), .purpose = Purpose::initial_value};
+  with_element_type(values.scalar_type(), [&]<class T>() {
+    T* const data = values.mutable_data_ptr<T>();
+    at::parallel_for(0, values.numel(), kGrainElements, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t n = begin; n < end; ++n) data[n] = static_cast<T>(f(stream, static_cast<std::uint64_t>(n)));
+    });
+  });
+  return values;
+}
+
+}  // namespace
+
+void initialize(Parameters& weights, const InitialValues& values, std::uint64_t seed) {
+  weights.flat().zero_();
+  const auto normal = [&](const RandomStream& stream, std::uint64_t n) { return values.kernel_deviation * stream.normal(n); };
+  const auto uniform = [&](const RandomStream& stream, std::uint64_t n) {
+    return values.embedding_range * (2 * stream.uniform(n) - 1);
+  };
+  for (const ParameterInfo& info : weights.layout().parameters()) {
+    if (info.kernel || info.name == "bias") weights.published(info.name).copy_(draw(weights, info.name, seed, normal));
+    if (info.name == "embedding") weights.published(info.name).copy_(draw(weights, info.name, seed, uniform));
+  }
+  for (const char* const kernel : {"W1", "W2"}) {
+    const std::string gain = std::string(kernel) + "_g";
+    if (!weights.layout().contains(gain)) continue;
+    weights.view(gain).copy_(weights.view(std::string(kernel) + "_v").flatten(1).norm(2, 1));
+  }
+}
+
+}  // namespace trellis

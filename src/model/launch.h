@@ -1,0 +1,64 @@
+// From tensors to kernels: picks the table for a tensor's device and element type, and cuts the work over threads.
+#pragma once
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <type_traits>
+
+#include "base/errors.h"
+#include "kernels/table.h"
+
+namespace trellis {
+
+// Calls f.operator()<T>() with the C++ type of `type`; throws InternalError unless that is float or double.
+template <class F>
+void with_element_type(at::ScalarType type, F&& f) {
+  if (type == at::kFloat) {
+    f.template operator()<float>();
+  } else {
+    require(type == at::kDouble, "kernels work on float32 and float64 tensors");
+    f.template operator()<double>();
+  }
+}
+
+template <class T>
+const KernelTable<T>& kernels_for(at::Device device) {
+  require(device.is_cpu(), "there are kernels for CPU tensors only");
+  return cpu_kernels<T>();
+}
+
+// Runs kernel(args, part, stream) over the whole range; on a CPU its parts run on LibTorch's threads, each at least
+// `grain` long.
+template <class Args>
+void launch(void (*kernel)(const Args&, Range, void*), const std::type_identity_t<Args>& args, Range range,
+            std::int64_t grain) {
+  if (range.empty()) return;
+  at::parallel_for(range.begin, range.end, grain,
+                   [&](std::int64_t begin, std::int64_t end) { kernel(args, Range{begin, end}, nullptr); });
+}
+
+// Elements worth a thread of their own.
+inline constexpr std::int64_t kGrainElements = 16384;
+inline std::int64_t grain_for(std::int64_t elements_per_item) {
+  return std::max<std::int64_t>(1, kGrainElements / std::max<std::int64_t>(1, elements_per_item));
+}
+
+// The data of a tensor, or null for an undefined one.
+template <class T>
+const T* data_or_null(const at::Tensor& tensor) {
+  return tensor.defined() ? tensor.const_data_ptr<T>() : nullptr;
+}
+
+// "x: expected [40, 512], got [40, 75]" as InternalError, unless the sizes agree.
+void expect_shape(const char* name, const at::Tensor& tensor, at::IntArrayRef sizes);
+
+enum class Accumulate { overwrite, add };
+
+// out = a b, or out += a b. out [m, n], a [m, k], b [k, n]: any of them may be a strided view.
+void multiply(at::Tensor out, const at::Tensor& a, const at::Tensor& b, Accumulate accumulate);
+
+// sums [n] += sum over rows of values [m, n], in a fixed order.
+void add_column_sums(at::Tensor sums, const at::Tensor& values);
+
+}  // namespace trellis

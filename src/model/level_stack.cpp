@@ -1,0 +1,333 @@
+#include "model/level_stack.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "model/launch.h"
+
+namespace trellis {
+
+LevelStack::LevelStack(const TrellisShape& shape, Range levels, std::int64_t lanes, std::int64_t max_steps, Keep keep,
+                       at::TensorOptions options)
+    : shape_(shape), levels_(levels), lanes_(lanes), max_steps_(max_steps), keep_(keep), options_(options) {
+  require(0 <= levels.begin && levels.begin < levels.end && levels.end <= shape.levels, "a stack needs levels of its network");
+  const std::int64_t H = shape.hidden;
+  std::int64_t largest_hidden_halo = 0, largest_cell_halo = 0;
+  for (std::int64_t level = levels.begin; level < levels.end; ++level) {
+    largest_hidden_halo = std::max(largest_hidden_halo, shape.halo_of(level));
+    largest_cell_halo = std::max(largest_cell_halo, shape.dilation_of(level));
+  }
+  const auto rows = [&](std::int64_t steps, std::int64_t channels) { return at::empty({steps * lanes, channels}, options); };
+
+  const std::int64_t boundaries = keep == Keep::nothing ? 2 : levels.size() + 1;
+  for (std::int64_t n = 0; n < boundaries; ++n) {
+    const std::int64_t level = levels.begin + n;
+    const bool shared = keep == Keep::nothing, result_only = !shared && level == levels.end;
+    Boundary b;
+    b.hidden_halo = shared ? largest_hidden_halo : result_only ? 0 : shape.halo_of(level);
+    b.cell_halo = shared ? largest_cell_halo : result_only ? 0 : shape.dilation_of(level);
+    // below level 0 there is no h but the history: only the halo has rows
+    b.hidden = rows(b.hidden_halo + (level == 0 && !shared ? 0 : max_steps), H);
+    b.cell = rows(b.cell_halo + max_steps, H);
+    boundaries_.push_back(b);
+  }
+  for (std::int64_t n = 0; n < (keep == Keep::gates ? levels.size() : 1); ++n) gates_.push_back(rows(max_steps, 4 * H));
+
+  for (std::int64_t level = levels.begin; level < levels.end; ++level) {
+    const std::int64_t dilation = shape.dilation_of(level);
+    const bool known = std::any_of(injections_.begin(), injections_.end(), [&](const auto& i) { return i.dilation == dilation; });
+    if (known) continue;
+    injections_.push_back({.dilation = dilation, .product = rows(max_steps, 4 * H), .gradient = {}});
+    if (keep != Keep::nothing) injections_.back().gradient = rows(max_steps, 4 * H);
+  }
+  embedded_halo_ = largest_hidden_halo;
+  embedded_ = rows(embedded_halo_ + max_steps, shape.embedding);
+  embedded_.narrow(0, 0, embedded_halo_ * lanes).zero_();
+
+  outputs_.resize(static_cast<std::size_t>(shape.output_count()));
+  d_outputs_.resize(outputs_.size());
+  for (std::int64_t level = levels.begin; level < levels.end; ++level) {
+    for (const std::int64_t number : shape.outputs_of(level)) {
+      outputs_[static_cast<std::size_t>(number)] = rows(max_steps, shape.outputs);
+      if (keep != Keep::nothing) d_outputs_[static_cast<std::size_t>(number)] = rows(max_steps, shape.outputs);
+    }
+  }
+  if (keep == Keep::nothing) return;
+  d_embedded_ = rows(max_steps, shape.embedding);
+  d_hidden_memory_ = rows(largest_hidden_halo + max_steps, H);
+  for (at::Tensor& memory : d_cell_memory_) memory = rows(largest_cell_halo + max_steps, H);
+  carries_.resize(static_cast<std::size_t>(levels.size()));
+}
+
+LevelStack::Boundary& LevelStack::boundary(std::int64_t level) {
+  const std::int64_t n = level - levels_.begin;
+  return boundaries_[static_cast<std::size_t>(keep_ == Keep::nothing ? n % 2 : n)];
+}
+
+LevelStack::Injection& LevelStack::injection(std::int64_t level) {
+  return *std::find_if(injections_.begin(), injections_.end(),
+                       [&](const auto& i) { return i.dilation == shape_.dilation_of(level); });
+}
+
+at::Tensor LevelStack::hidden_rows(Boundary& b, Range time) {
+  return b.hidden.narrow(0, (b.hidden_halo + time.begin) * lanes_, time.size() * lanes_);
+}
+
+at::Tensor LevelStack::cell_rows(Boundary& b, Range time) {
+  return b.cell.narrow(0, (b.cell_halo + time.begin) * lanes_, time.size() * lanes_);
+}
+
+at::Tensor LevelStack::embedded_rows(std::int64_t first_step, std::int64_t steps) {
+  return embedded_.narrow(0, (embedded_halo_ + first_step) * lanes_, steps * lanes_);
+}
+
+at::Tensor LevelStack::gate_rows(std::int64_t level, Range time) {
+  const at::Tensor& gates = gates_[static_cast<std::size_t>(keep_ == Keep::gates ? level - levels_.begin : 0)];
+  return gates.narrow(0, time.begin * lanes_, time.size() * lanes_);
+}
+
+at::Tensor LevelStack::embedded(Range time) { return embedded_rows(time.begin, time.size()); }
+at::Tensor LevelStack::input_hidden(Range time) { return hidden_rows(boundary(levels_.begin), time); }
+at::Tensor LevelStack::input_cell(Range time) { return cell_rows(boundary(levels_.begin), time); }
+at::Tensor LevelStack::result_hidden(Range time) { return hidden_rows(boundary(levels_.end), time); }
+at::Tensor LevelStack::result_cell(Range time) { return cell_rows(boundary(levels_.end), time); }
+at::Tensor LevelStack::d_embedded() { return d_embedded_.narrow(0, 0, steps_ * lanes_); }
+
+at::Tensor LevelStack::output(std::int64_t number) {
+  const at::Tensor& values = outputs_.at(static_cast<std::size_t>(number));
+  return values.defined() ? values.narrow(0, 0, steps_ * lanes_) : at::Tensor();
+}
+
+at::Tensor LevelStack::d_output(std::int64_t number) {
+  const at::Tensor& values = d_outputs_.at(static_cast<std::size_t>(number));
+  return values.defined() ? values.narrow(0, 0, steps_ * lanes_) : at::Tensor();
+}
+
+void LevelStack::begin_window(std::int64_t steps, const History& history, at::Tensor hidden_mask, std::vector<at::Tensor> output_masks) {
+  require(0 < steps && steps <= max_steps_, "a window has at least one step and at most as many as the stack was made for");
+  expect_shape("history.hidden", history.hidden, {lanes_, shape_.hidden});
+  expect_shape("history.cell", history.cell, {lanes_, shape_.hidden});
+  if (hidden_mask.defined()) expect_shape("hidden dropout mask", hidden_mask, {lanes_, shape_.hidden});
+  for (const at::Tensor& mask : output_masks) {
+    if (mask.defined()) expect_shape("output dropout mask", mask, {lanes_, shape_.outputs});
+  }
+  steps_ = steps;
+  hidden_mask_ = std::move(hidden_mask);
+  history_ = {hidden_mask_.defined() ? history.hidden * hidden_mask_ : history.hidden, history.cell};
+  output_masks_ = std::move(output_masks);
+  output_masks_.resize(outputs_.size());
+  carried_ = false;
+  // below level 0 the cell is zero after the history
+  if (levels_.begin == 0) cell_rows(boundary(0), {0, steps}).zero_();
+}
+
+void LevelStack::fill_history(Boundary& b) {
+  const auto fill = [&](const at::Tensor& memory, std::int64_t halo, const at::Tensor& value) {
+    memory.narrow(0, 0, halo * lanes_).view({halo, lanes_, shape_.hidden}).copy_(value.unsqueeze(0).expand({halo, -1, -1}));
+  };
+  fill(b.hidden, b.hidden_halo, history_.hidden);
+  fill(b.cell, b.cell_halo, history_.cell);
+}
+
+std::int64_t LevelStack::live_steps(std::int64_t level, std::int64_t delay, Range time) const {
+  if (level > 0) return time.size();
+  return std::clamp<std::int64_t>(delay - time.begin, 0, time.size());
+}
+
+void LevelStack::injection_forward(Injection& shared, Range time, const ConvolutionKernels& kernels) {
+  const at::Tensor product = shared.product.narrow(0, time.begin * lanes_, time.size() * lanes_);
+  for (std::int64_t tap = 0; tap < shape_.kernel; ++tap) {
+    const std::int64_t delay = (shape_.kernel - 1 - tap) * shared.dilation;
+    multiply(product, embedded_rows(time.begin - delay, time.size()), kernels.input.select(1, tap).t(),
+             tap == 0 ? Accumulate::overwrite : Accumulate::add);
+  }
+}
+
+void LevelStack::pre_activations(std::int64_t level, Range time, const ConvolutionKernels& kernels) {
+  Boundary& input = boundary(level);
+  const at::Tensor gates = gate_rows(level, time);
+  if (level == 0) gates.zero_();
+  bool begun = level == 0;
+  for (std::int64_t tap = 0; tap < shape_.kernel; ++tap) {
+    const std::int64_t delay = (shape_.kernel - 1 - tap) * shape_.dilation_of(level);
+    const std::int64_t live = live_steps(level, delay, time);
+    if (live == 0) continue;
+    multiply(gates.narrow(0, 0, live * lanes_), hidden_rows(input, {time.begin - delay, time.begin - delay + live}),
+             kernels.hidden.select(1, tap).t(), begun ? Accumulate::add : Accumulate::overwrite);
+    begun = true;
+  }
+}
+
+void LevelStack::run_gates(std::int64_t level, Range time, const ConvolutionKernels& kernels, bool with_outputs) {
+  Boundary& input = boundary(level);
+  Boundary& result = boundary(level + 1);
+  const std::int64_t dilation = shape_.dilation_of(level), first = time.begin * lanes_;
+  const at::Tensor gates = gate_rows(level, time);
+  with_element_type(gates.scalar_type(), [&]<class T>() {
+    GatesForward<T> args;
+    args.channels = shape_.hidden, args.outputs = shape_.outputs, args.lanes = lanes_;
+    args.gates = gates.mutable_data_ptr<T>();
+    args.injection = injection(level).product.const_data_ptr<T>() + first * 4 * shape_.hidden;
+    args.bias = kernels.bias.const_data_ptr<T>();
+    args.previous_cell = cell_rows(input, {time.begin - dilation, time.end - dilation}).const_data_ptr<T>();
+    args.hidden_mask = level + 1 < shape_.levels ? data_or_null<T>(hidden_mask_) : nullptr;
+    args.cell = cell_rows(result, time).mutable_data_ptr<T>();
+    args.hidden = hidden_rows(result, time).mutable_data_ptr<T>();
+    for (const std::int64_t number : with_outputs ? shape_.outputs_of(level) : std::vector<std::int64_t>{}) {
+      args.output[args.output_count++] = {outputs_[static_cast<std::size_t>(number)].mutable_data_ptr<T>() + first * shape_.outputs,
+                                          data_or_null<T>(output_masks_[static_cast<std::size_t>(number)])};
+    }
+    launch(kernels_for<T>(gates.device()).gates_forward, args, {0, time.size() * lanes_}, grain_for(20 * shape_.hidden));
+  });
+}
+
+void LevelStack::forward(Range time, const ConvolutionKernels& kernels) {
+  require(keep_ != Keep::nothing || time == Range{0, steps_}, "a stack that keeps nothing works on whole windows");
+  require(0 <= time.begin && time.begin < time.end && time.end <= steps_, "a chunk lies within its window");
+  for (Injection& shared : injections_) injection_forward(shared, time, kernels);
+  for (std::int64_t level = levels_.begin; level < levels_.end; ++level) {
+    if (time.begin == 0) fill_history(boundary(level));
+    pre_activations(level, time, kernels);
+    run_gates(level, time, kernels, true);
+  }
+}
+
+void LevelStack::gates_backward(std::int64_t level, Range time, const at::Tensor& d_hidden, const at::Tensor& d_cell,
+                                at::Tensor d_previous) {
+  const std::int64_t dilation = shape_.dilation_of(level), first = time.begin * lanes_;
+  const at::Tensor gates = gate_rows(level, time);
+  Injection& shared = injection(level);
+  with_element_type(gates.scalar_type(), [&]<class T>() {
+    GatesBackward<T> args;
+    args.channels = shape_.hidden, args.outputs = shape_.outputs, args.lanes = lanes_;
+    args.gates = gates.mutable_data_ptr<T>();
+    args.cell = cell_rows(boundary(level + 1), time).const_data_ptr<T>();
+    args.previous_cell = cell_rows(boundary(level), {time.begin - dilation, time.end - dilation}).const_data_ptr<T>();
+    args.hidden_mask = level + 1 < shape_.levels ? data_or_null<T>(hidden_mask_) : nullptr;
+    args.d_hidden = data_or_null<T>(d_hidden);
+    args.d_cell = data_or_null<T>(d_cell);
+    for (const std::int64_t number : shape_.outputs_of(level)) {
+      args.output[args.output_count++] = {d_outputs_[static_cast<std::size_t>(number)].const_data_ptr<T>() + first * shape_.outputs,
+                                          data_or_null<T>(output_masks_[static_cast<std::size_t>(number)])};
+    }
+    args.d_previous_cell = d_previous.defined() ? d_previous.mutable_data_ptr<T>() : nullptr;
+    args.d_injection = shared.gradient.mutable_data_ptr<T>();
+    args.add_to_injection = std::exchange(shared.gradient_begun, true);
+    launch(kernels_for<T>(gates.device()).gates_backward, args, {0, time.size() * lanes_}, grain_for(20 * shape_.hidden));
+  });
+}
+
+void LevelStack::injection_backward(Injection& shared, Range time, const ConvolutionKernels& kernels,
+                                    const ConvolutionKernels& gradients) {
+  const at::Tensor gradient = shared.gradient.narrow(0, 0, time.size() * lanes_);
+  add_column_sums(gradients.bias, gradient);
+  for (std::int64_t tap = 0; tap < shape_.kernel; ++tap) {
+    const std::int64_t delay = (shape_.kernel - 1 - tap) * shared.dilation;
+    multiply(gradients.input.select(1, tap), gradient.t(), embedded_rows(time.begin - delay, time.size()), Accumulate::add);
+    // steps before the window are zeros that nobody needs the gradient of
+    const std::int64_t outside = std::clamp<std::int64_t>(delay - time.begin, 0, time.size());
+    const std::int64_t inside = time.size() - outside;
+    if (inside == 0) continue;
+    multiply(d_embedded_.narrow(0, (time.begin + outside - delay) * lanes_, inside * lanes_),
+             gradient.narrow(0, outside * lanes_, inside * lanes_), kernels.input.select(1, tap), Accumulate::add);
+  }
+}
+
+void LevelStack::add_history_gradient(const at::Tensor& d_hidden_halo, const at::Tensor& d_cell_halo) {
+  const auto sum = [&](const at::Tensor& halo) { return halo.view({-1, lanes_, shape_.hidden}).sum(0); };
+  const at::Tensor d_hidden = hidden_mask_.defined() ? sum(d_hidden_halo) * hidden_mask_ : sum(d_hidden_halo);
+  d_history_.hidden += d_hidden;
+  d_history_.cell += sum(d_cell_halo);
+}
+
+void LevelStack::backward(Range time, const ConvolutionKernels& kernels, const ConvolutionKernels& gradients,
+                          const at::Tensor& d_hidden, const at::Tensor& d_cell) {
+  require(keep_ != Keep::nothing, "a stack that keeps nothing has no backward");
+  require(0 <= time.begin && time.begin < time.end && time.end <= steps_, "a chunk lies within its window");
+  require(carried_ || time.end == steps_, "backward begins at the window's end");
+  if (!carried_) {
+    d_embedded().zero_();
+    if (history_gradient_wanted_) {
+      d_history_ = {at::zeros({lanes_, shape_.hidden}, options_), at::zeros({lanes_, shape_.hidden}, options_)};
+    }
+  }
+  for (Injection& shared : injections_) shared.gradient_begun = false;
+  const std::int64_t rows = time.size() * lanes_;
+  // the halo's gradient goes to the chunk before this one, or to the history, or to nobody
+  const bool halo_wanted = time.begin > 0 || history_gradient_wanted_;
+
+  at::Tensor d_above = d_hidden, d_cell_above = d_cell;
+  for (std::int64_t level = levels_.end - 1; level >= levels_.begin; --level) {
+    Boundary& input = boundary(level);
+    Carry& carry = carries_[static_cast<std::size_t>(level - levels_.begin)];
+    const std::int64_t dilation = shape_.dilation_of(level), halo = shape_.halo_of(level) * lanes_, cell_halo = dilation * lanes_;
+    const bool input_wanted = level > 0 || history_gradient_wanted_;
+    if (keep_ == Keep::states) {
+      pre_activations(level, time, kernels);
+      run_gates(level, time, kernels, false);
+    }
+
+    // Gradient of the input's cell, steps [begin - d, end): this chunk's share is its first part, the rest is what the
+    // later chunk left.
+    at::Tensor d_input_cell;
+    if (input_wanted) {
+      d_input_cell = d_cell_memory_[level % 2].narrow(0, 0, cell_halo + rows);
+      const at::Tensor later = d_input_cell.narrow(0, rows, cell_halo);
+      if (carried_) {
+        later.copy_(carry.cell);
+      } else {
+        later.zero_();
+      }
+    }
+    gates_backward(level, time, d_above, d_cell_above, d_input_cell);
+
+    // Gradient of the input's h, steps [begin - (k-1) d, end).
+    at::Tensor d_input;
+    if (input_wanted) {
+      d_input = d_hidden_memory_.narrow(0, 0, halo + rows);
+      if (carried_) {
+        d_input.narrow(0, 0, rows).zero_();
+        d_input.narrow(0, rows, halo).copy_(carry.hidden);
+      } else if (halo_wanted) {
+        d_input.narrow(0, 0, halo).zero_();
+      }
+    }
+    const at::Tensor gate_gradient = gate_rows(level, time);
+    for (std::int64_t tap = shape_.kernel - 1; tap >= 0; --tap) {
+      const std::int64_t delay = (shape_.kernel - 1 - tap) * dilation;
+      const std::int64_t live = live_steps(level, delay, time);
+      if (live > 0) {
+        multiply(gradients.hidden.select(1, tap), gate_gradient.narrow(0, 0, live * lanes_).t(),
+                 hidden_rows(input, {time.begin - delay, time.begin - delay + live}), Accumulate::add);
+      }
+      if (!input_wanted) continue;
+      const std::int64_t skipped = halo_wanted ? 0 : std::min(delay, time.size()) * lanes_;
+      if (skipped == rows) continue;
+      multiply(d_input.narrow(0, halo - delay * lanes_ + skipped, rows - skipped),
+               gate_gradient.narrow(0, skipped, rows - skipped), kernels.hidden.select(1, tap),
+               delay == 0 && !carried_ ? Accumulate::overwrite : Accumulate::add);
+    }
+
+    if (!input_wanted) break;
+    if (time.begin > 0) {
+      if (!carry.hidden.defined()) {
+        carry.hidden = at::empty({halo, shape_.hidden}, options_);
+        carry.cell = at::empty({cell_halo, shape_.hidden}, options_);
+      }
+      carry.hidden.copy_(d_input.narrow(0, 0, halo));
+      carry.cell.copy_(d_input_cell.narrow(0, 0, cell_halo));
+    } else if (history_gradient_wanted_) {
+      add_history_gradient(d_input.narrow(0, 0, halo), d_input_cell.narrow(0, 0, cell_halo));
+    }
+    d_above = d_input.narrow(0, halo, rows);
+    d_cell_above = d_input_cell.narrow(0, cell_halo, rows);
+  }
+  if (levels_.begin > 0) {
+    d_input_hidden_ = d_above;
+    d_input_cell_ = d_cell_above;
+  }
+  for (Injection& shared : injections_) injection_backward(shared, time, kernels, gradients);
+  carried_ = true;
+}
+
+}  // namespace trellis

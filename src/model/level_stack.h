@@ -1,0 +1,141 @@
+// A contiguous range of trellis levels over one window, computed chunk of time by chunk of time, forward and backward
+// without autograd (Bai, Kolter and Koltun 2019, eqs. 1-2, with LSTM gates).
+//
+// One object owns what its levels keep of a window. The whole network on a whole window is one object, one forward and
+// one backward call; a pipeline stage is an object with some of the levels, called chunk by chunk: forward in order,
+// backward in reverse. Either way the numbers are the same.
+//
+// Layout: time-major, [steps, lanes, channels] as rows of a matrix, row = step * lanes + lane. In front of every level's
+// input lies its halo: the (k-1)*d rows of h and d rows of c before the chunk, d being the level's dilation. Since a
+// window's rows lie one after another, the halo of a chunk simply is what the chunk before left in front of it; before
+// the window's first step it is the history, copied there by forward. The halo of the embedded input is zero there.
+//
+// What a level hands up is h *after* hidden dropout (nothing above needs the undropped h), except the network's last
+// level, which hands out h itself.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <vector>
+
+#include "model/effective_kernels.h"
+#include "model/trellis_shape.h"
+#include "plan/shard_range.h"
+
+namespace trellis {
+
+enum class Keep {
+  nothing,  // evaluation: two levels' memory; forward on whole windows only
+  states,   // h and c of every level; the gates are computed again in backward
+  gates,    // h, c and the gates of every level
+};
+
+// The last step of the network's last level, [lanes, H] each: what fills every level's halo at the next window's start.
+struct History {
+  at::Tensor hidden, cell;
+};
+
+class LevelStack {
+ public:
+  // max_steps: the longest window that will come. `levels`: numbers within the whole network, which dilations, auxiliary
+  // outputs and the special first and last level go by.
+  LevelStack(const TrellisShape& shape, Range levels, std::int64_t lanes, std::int64_t max_steps, Keep keep,
+             at::TensorOptions options);
+
+  // --- a window begins: its length, history and masks (held by reference counts until the next window) ---
+  // output_masks as in DropoutMasks; an empty vector or undefined tensors mean none.
+  void begin_window(std::int64_t steps, const History& history, at::Tensor hidden_mask, std::vector<at::Tensor> output_masks);
+
+  // --- rows that the caller fills before forward(time): [steps of time * lanes, channels] ---
+  at::Tensor embedded(Range time);      // the embedded input after its dropouts, E channels
+  at::Tensor input_hidden(Range time);  // if the range does not begin with level 0: what the level below handed up
+  at::Tensor input_cell(Range time);
+
+  void forward(Range time, const ConvolutionKernels& kernels);
+
+  // --- results ---
+  at::Tensor result_hidden(Range time);  // of the last level, [rows, H]
+  at::Tensor result_cell(Range time);
+  // Output `number` (0 final, n auxiliary) after output dropout, whole window [steps * lanes, O]; undefined if its level
+  // is not in the range.
+  at::Tensor output(std::int64_t number);
+  at::Tensor d_output(std::int64_t number);  // its gradient, which the caller fills before backward
+
+  // Backward over one chunk; chunks come in reverse order, the first ending where the window ends.
+  // d_hidden, d_cell [rows, H]: gradient of result_hidden and result_cell, undefined where nothing lies above.
+  // Adds to `gradients` (of the effective kernels).
+  void backward(Range time, const ConvolutionKernels& kernels, const ConvolutionKernels& gradients, const at::Tensor& d_hidden,
+                const at::Tensor& d_cell);
+
+  // Gradient of input_hidden and input_cell over the chunk that backward was last called for: complete, with what later
+  // chunks had to add through their halo. Valid until the next call. Undefined for a range that begins with level 0.
+  at::Tensor d_input_hidden() const { return d_input_hidden_; }
+  at::Tensor d_input_cell() const { return d_input_cell_; }
+  // Gradient of the embedded input over the whole window, complete when backward has reached step 0.
+  at::Tensor d_embedded();
+  // Gradient of the history, summed over the levels; kept only if asked for before backward (training truncates there).
+  void keep_history_gradient() { history_gradient_wanted_ = true; }
+  const History& d_history() const { return d_history_; }
+
+ private:
+  // One level's input: halo and window rows of h and c.
+  struct Boundary {
+    std::int64_t hidden_halo = 0, cell_halo = 0;  // steps
+    at::Tensor hidden, cell;                      // [(halo + max_steps) * lanes, H]
+  };
+  // Levels of the same dilation share the product of the injected input.
+  struct Injection {
+    std::int64_t dilation = 1;
+    at::Tensor product;   // [max_steps * lanes, 4H]
+    at::Tensor gradient;  // the same, of a chunk, summed over levels
+    bool gradient_begun = false;
+  };
+  // Gradient that a later chunk left for the rows in front of it.
+  struct Carry {
+    at::Tensor hidden, cell;  // [halo * lanes, H]
+  };
+
+  Boundary& boundary(std::int64_t level);  // input of `level`; levels_.end: output of the last one
+  Injection& injection(std::int64_t level);
+  at::Tensor hidden_rows(Boundary& b, Range time);
+  at::Tensor cell_rows(Boundary& b, Range time);
+  at::Tensor embedded_rows(std::int64_t first_step, std::int64_t steps);
+  at::Tensor gate_rows(std::int64_t level, Range time);
+  void fill_history(Boundary& b);
+  // Steps of `time` whose input at this tap is not known to be zero (below level 0 there is nothing but history).
+  std::int64_t live_steps(std::int64_t level, std::int64_t delay, Range time) const;
+  void pre_activations(std::int64_t level, Range time, const ConvolutionKernels& kernels);
+  void run_gates(std::int64_t level, Range time, const ConvolutionKernels& kernels, bool with_outputs);
+  void gates_backward(std::int64_t level, Range time, const at::Tensor& d_hidden, const at::Tensor& d_cell, at::Tensor d_previous);
+  void injection_forward(Injection& injection, Range time, const ConvolutionKernels& kernels);
+  void injection_backward(Injection& injection, Range time, const ConvolutionKernels& kernels, const ConvolutionKernels& gradients);
+  void add_history_gradient(const at::Tensor& d_hidden_halo, const at::Tensor& d_cell_halo);
+
+  TrellisShape shape_;
+  Range levels_;
+  std::int64_t lanes_, max_steps_;
+  Keep keep_;
+  at::TensorOptions options_;
+
+  std::int64_t steps_ = 0;
+  History history_;  // h after hidden dropout
+  at::Tensor hidden_mask_;
+  std::vector<at::Tensor> output_masks_;
+
+  std::int64_t embedded_halo_ = 0;
+  at::Tensor embedded_, d_embedded_;
+  std::vector<Boundary> boundaries_;
+  std::vector<at::Tensor> gates_;  // one a level, or one for all
+  std::vector<Injection> injections_;
+  std::vector<at::Tensor> outputs_, d_outputs_;  // by number; undefined where not in the range
+
+  std::vector<Carry> carries_;  // by level
+  bool carried_ = false;        // backward has seen a later chunk of this window
+  at::Tensor d_hidden_memory_;  // gradient of one level's input with its halo
+  at::Tensor d_cell_memory_[2]; // written by one level while the one above is read
+  at::Tensor d_input_hidden_, d_input_cell_;
+  bool history_gradient_wanted_ = false;
+  History d_history_;
+};
+
+}  // namespace trellis

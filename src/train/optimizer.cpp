@@ -1,0 +1,65 @@
+#include "train/optimizer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+#include "model/launch.h"
+
+namespace trellis {
+
+double global_norm(const Parameters& gradients) {
+  const at::Tensor& flat = gradients.flat();
+  const std::int64_t blocks = (flat.numel() + kNormBlock - 1) / kNormBlock;
+  std::vector<double> sums(static_cast<std::size_t>(blocks));
+  with_element_type(flat.scalar_type(), [&]<class T>() {
+    const auto kernel = kernels_for<T>(flat.device()).squared_norm;
+    at::parallel_for(0, blocks, 1, [&](std::int64_t begin, std::int64_t end) {
+      kernel(flat.const_data_ptr<T>(), flat.numel(), sums.data(), {begin, end}, nullptr);
+    });
+  });
+  return std::sqrt(std::accumulate(sums.begin(), sums.end(), 0.0));
+}
+
+double clipping_factor(double norm, double clip) { return clip > 0 ? std::min(1.0, clip / (norm + 1e-6)) : 1.0; }
+
+Optimizer::Optimizer(const OptimizerRule& rule, const ParameterLayout& layout, at::TensorOptions options) : rule_(rule) {
+  if (rule.kind != OptimizerRule::Kind::adam) return;
+  mean_.emplace(layout, options);
+  variance_.emplace(layout, options);
+}
+
+void Optimizer::update(Parameters& weights, const Parameters& gradients, double gradient_scale, double learning_rate,
+                       std::int64_t step) {
+  const at::Tensor& flat = weights.flat();
+  with_element_type(flat.scalar_type(), [&]<class T>() {
+    const Range all{0, flat.numel()};
+    if (rule_.kind == OptimizerRule::Kind::sgd) {
+      const SgdUpdate<T> args{.weights = flat.mutable_data_ptr<T>(),
+                              .gradient = gradients.flat().const_data_ptr<T>(),
+                              .gradient_scale = static_cast<T>(gradient_scale),
+                              .weight_decay = static_cast<T>(rule_.weight_decay),
+                              .learning_rate = static_cast<T>(learning_rate)};
+      launch(kernels_for<T>(flat.device()).sgd_update, args, all, kGrainElements);
+      return;
+    }
+    const double steps = static_cast<double>(step);
+    const AdamUpdate<T> args{
+        .weights = flat.mutable_data_ptr<T>(),
+        .gradient = gradients.flat().const_data_ptr<T>(),
+        .mean = mean_->flat().mutable_data_ptr<T>(),
+        .variance = variance_->flat().mutable_data_ptr<T>(),
+        .gradient_scale = static_cast<T>(gradient_scale),
+        .weight_decay = static_cast<T>(rule_.weight_decay),
+        .beta2 = static_cast<T>(rule_.beta2),
+        .beta1_complement = static_cast<T>(1 - rule_.beta1),
+        .beta2_complement = static_cast<T>(1 - rule_.beta2),
+        .step_size = static_cast<T>(learning_rate / (1 - std::pow(rule_.beta1, steps))),
+        .variance_correction = static_cast<T>(std::sqrt(1 - std::pow(rule_.beta2, steps))),
+        .epsilon = static_cast<T>(rule_.epsilon)};
+    launch(kernels_for<T>(flat.device()).adam_update, args, all, kGrainElements);
+  });
+}
+
+}  // namespace trellis
