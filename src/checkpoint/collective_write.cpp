@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <set>
 
 #include "base/errors.h"
@@ -76,8 +77,9 @@ std::int64_t rows_per_piece(const TensorSlice& slice) {
   return std::max<std::int64_t>(1, kPieceBytes / slice.info().row_bytes());
 }
 
-// One H5Dwrite of `rows` (possibly none) of the slice. False when HDF5 refuses.
-bool write_rows(hid_t dataset, hid_t transfer, const TensorSlice& slice, Range rows) {
+// One H5Dwrite of `rows` (possibly none) of the slice. Gives what went wrong, if anything; throws nothing, since the other
+// ranks are in the same call.
+std::optional<std::string> write_rows(hid_t dataset, hid_t transfer, const TensorSlice& slice, Range rows) {
   std::vector<hsize_t> start(slice.shape.size(), 0), count(slice.shape.begin(), slice.shape.end());
   start[0] = static_cast<hsize_t>(rows.begin);
   count[0] = static_cast<hsize_t>(std::max<std::int64_t>(rows.size(), 1));
@@ -91,11 +93,13 @@ bool write_rows(hid_t dataset, hid_t transfer, const TensorSlice& slice, Range r
   const std::int64_t offset = rows.empty() ? 0 : (rows.begin - slice.rows.begin) * slice.info().row_bytes();
   const std::byte nothing[8] = {};  // an address is wanted even for no rows
   const std::byte* data = rows.empty() ? nothing : static_cast<const std::byte*>(slice.data) + offset;
-  return H5Dwrite(dataset, stored_type(slice.type), memory, file, transfer, data) >= 0 && selected;
+  const bool written = H5Dwrite(dataset, stored_type(slice.type), memory, file, transfer, data) >= 0;
+  if (written && selected) return std::nullopt;
+  return hdf5_reason();
 }
 
-WriteError failure(const std::string& action, const fs::path& path) {
-  return WriteError("cannot " + action + ": " + hdf5_reason(), path.string(), "check the disk's space and health");
+WriteError failure(const std::string& action, const std::string& reason, const fs::path& path) {
+  return WriteError("cannot " + action + ": " + reason, path.string(), "check the disk's space and health");
 }
 
 }  // namespace
@@ -129,28 +133,28 @@ std::int64_t write_slices(const Communicator& communicator, const fs::path& path
 
   Hdf5File file(H5Fopen(path.c_str(), H5F_ACC_RDWR, access));
   agree(communicator, [&] {
-    if (!file.valid()) throw failure("open the checkpoint file on all ranks", path);
+    if (!file.valid()) throw failure("open the checkpoint file on all ranks", file.reason(), path);
   });
   std::int64_t bytes = 0;
   for (std::size_t t = 0; t < slices.size(); ++t) {
     const TensorSlice& slice = slices[t];
     Hdf5Dataset dataset(H5Dopen2(file, slice.name.c_str(), H5P_DEFAULT));
     agree(communicator, [&] {
-      if (!dataset.valid()) throw failure("open dataset " + slice.name, path);
+      if (!dataset.valid()) throw failure("open dataset " + slice.name, dataset.reason(), path);
     });
-    bool written = true;
+    std::optional<std::string> fault;
     for (std::int64_t p = 0; p < pieces[t]; ++p) {
       const std::int64_t begin = std::min(slice.rows.begin + p * rows_per_piece(slice), slice.rows.end);
       const Range rows{begin, std::min(begin + rows_per_piece(slice), slice.rows.end)};
-      written = write_rows(dataset, transfer, slice, rows) && written;
+      if (const auto reason = write_rows(dataset, transfer, slice, rows); !fault) fault = reason;
       if (!rows.empty()) bytes += rows.size() * slice.info().row_bytes();
     }
     agree(communicator, [&] {
-      if (!written) throw failure("write dataset " + slice.name, path);
+      if (fault) throw failure("write dataset " + slice.name, *fault, path);
     });
   }
   agree(communicator, [&] {
-    if (!file.close()) throw failure("close the checkpoint file", path);
+    if (!file.close()) throw failure("close the checkpoint file", file.reason(), path);
   });
   return bytes;
 }
@@ -167,9 +171,10 @@ void compare_slices(const fs::path& path, const StateLayout& layout, std::span<c
       const std::span<std::byte> part(block.data(), static_cast<std::size_t>(std::min(kHashBlockBytes, size - done)));
       file.read(begin + done, part);
       if (std::memcmp(part.data(), static_cast<const std::byte*>(slice.data) + done, part.size()) != 0)
+        // also how a full disk looks: Open MPI's collective writes tell nobody of a failed write
         throw WriteError(fmt::format("dataset {} reads back differently from what was written, after byte {}", slice.name,
                                      begin + done),
-                         path.string(), "the disk or the MPI library's file access is faulty: try another disk");
+                         path.string(), "check the disk's space and health, or try another disk");
     }
   }
 }

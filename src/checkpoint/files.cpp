@@ -1,6 +1,7 @@
 #include "checkpoint/files.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -59,6 +60,12 @@ File File::open_or_create(const fs::path& path) {
   return File(descriptor, path);
 }
 
+File File::in_memory() {
+  const int descriptor = ::memfd_create("trellis", MFD_CLOEXEC);
+  if (descriptor < 0) throw_write_error(errno, "create a file in memory", "");
+  return File(descriptor, "a file in memory");
+}
+
 File::File(File&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)), path_(std::move(other.path_)) {}
 
 File& File::operator=(File&& other) noexcept {
@@ -93,9 +100,10 @@ void File::read(std::int64_t offset, std::span<std::byte> into) const {
   }
 }
 
-void File::write(std::string_view text) const {
-  for (std::size_t done = 0; done < text.size();) {
-    const ssize_t put = ::write(descriptor_, text.data() + done, text.size() - done);
+void File::write_at(std::int64_t offset, std::span<const std::byte> bytes) const {
+  for (std::size_t done = 0; done < bytes.size();) {
+    const ssize_t put =
+        ::pwrite(descriptor_, bytes.data() + done, bytes.size() - done, offset + static_cast<off_t>(done));
     if (put < 0 && errno == EINTR) continue;
     if (put < 0) throw_write_error(errno, "write the file", path_);
     done += static_cast<std::size_t>(put);

@@ -16,6 +16,7 @@ class File {
   static File open_to_write(const std::filesystem::path& path);  // an existing file, not truncated
   static File create(const std::filesystem::path& path);         // fails if it exists
   static File open_or_create(const std::filesystem::path& path);
+  static File in_memory();                                       // gone with its last descriptor; untouched pages cost nothing
   File(File&& other) noexcept;
   File& operator=(File&& other) noexcept;
   ~File();
@@ -23,7 +24,7 @@ class File {
   int descriptor() const { return descriptor_; }
   std::int64_t size() const;
   void read(std::int64_t offset, std::span<std::byte> into) const;  // exactly that many bytes, else DataError
-  void write(std::string_view text) const;                          // at the current position, all of it
+  void write_at(std::int64_t offset, std::span<const std::byte> bytes) const;
   // Gives every byte up to `size` a place on the disk, without changing any: a full disk shows here and not later.
   void reserve(std::int64_t size) const;
   // Waits until the file is on the disk. After a failure the file must be given up: a second fsync would lie.

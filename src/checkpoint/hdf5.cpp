@@ -1,5 +1,7 @@
 #include "checkpoint/hdf5.h"
 
+#include <string_view>
+
 namespace trellis::checkpoint {
 
 void prepare_hdf5() {
@@ -11,11 +13,17 @@ std::string hdf5_reason() {
   std::string innermost;
   const auto keep_first = [](unsigned, const H5E_error2_t* error, void* text) -> herr_t {
     auto& kept = *static_cast<std::string*>(text);
-    if (kept.empty() && error->desc) kept = std::string(error->func_name ? error->func_name : "HDF5") + ": " + error->desc;
+    if (kept.empty() && error->desc) kept = error->desc;
     return 0;
   };
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_first, &innermost);
   H5Eclear2(H5E_DEFAULT);
+  // "file write failed: time = ..., errno = 28, error message = 'No space left on device', buf = ...": the system's part
+  constexpr std::string_view mark = "error message = '";
+  if (const auto at = innermost.find(mark); at != std::string::npos) {
+    const std::string rest = innermost.substr(at + mark.size());
+    return rest.substr(0, rest.find('\''));
+  }
   return innermost.empty() ? "HDF5 gives no reason" : innermost;
 }
 

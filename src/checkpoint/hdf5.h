@@ -11,20 +11,36 @@
 
 namespace trellis::checkpoint {
 
-// Closes its identifier at the end of its life. A negative identifier is the failure of the call that made it.
+// Keeps HDF5 from printing its error stack, and from loading filter plug-ins named by the environment. Cheap; call it
+// before every use of HDF5.
+void prepare_hdf5();
+
+// What the system or HDF5 itself says about the call that has just failed. The next HDF5 call forgets it.
+std::string hdf5_reason();
+
+// Closes its identifier at the end of its life. A negative identifier is the failure of the call that made it; its reason
+// is taken down at once, because closing anything else would overwrite it.
 template <herr_t (*Close)(hid_t)>
 class Hdf5Id {
  public:
-  explicit Hdf5Id(hid_t id) : id_(id) {}
-  Hdf5Id(Hdf5Id&& other) noexcept : id_(std::exchange(other.id_, -1)) {}
-  Hdf5Id& operator=(Hdf5Id&& other) noexcept { return std::swap(id_, other.id_), *this; }
+  explicit Hdf5Id(hid_t id) : id_(id) {
+    if (id_ < 0) reason_ = hdf5_reason();
+  }
+  Hdf5Id(Hdf5Id&& other) noexcept : id_(std::exchange(other.id_, -1)), reason_(std::move(other.reason_)) {}
+  Hdf5Id& operator=(Hdf5Id&&) = delete;
   ~Hdf5Id() { close(); }
   operator hid_t() const { return id_; }
   bool valid() const { return id_ >= 0; }
-  bool close() { return id_ < 0 || Close(std::exchange(id_, -1)) >= 0; }
+  const std::string& reason() const { return reason_; }
+  bool close() {
+    if (id_ < 0 || Close(std::exchange(id_, -1)) >= 0) return true;
+    reason_ = hdf5_reason();
+    return false;
+  }
 
  private:
   hid_t id_;
+  std::string reason_;
 };
 using Hdf5File = Hdf5Id<H5Fclose>;
 using Hdf5Dataset = Hdf5Id<H5Dclose>;
@@ -32,13 +48,6 @@ using Hdf5Space = Hdf5Id<H5Sclose>;
 using Hdf5Type = Hdf5Id<H5Tclose>;
 using Hdf5Properties = Hdf5Id<H5Pclose>;
 using Hdf5Object = Hdf5Id<H5Oclose>;
-
-// Keeps HDF5 from printing its error stack, and from loading filter plug-ins named by the environment. Cheap; call it
-// before every use of HDF5.
-void prepare_hdf5();
-
-// The innermost message of the failed call's error stack; clears the stack.
-std::string hdf5_reason();
 
 // The type on the disk: little-endian, whatever machine writes it.
 hid_t stored_type(ElementType type);

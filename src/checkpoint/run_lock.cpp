@@ -56,7 +56,8 @@ File take(const fs::path& directory) {
     log_warning("cannot lock {}: {}; take care that no second job uses this run", path.string(), std::strerror(errno));
     return file;
   }
-  if (ftruncate(file.descriptor(), 0) == 0) file.write(description_of_this_job());
+  const std::string text = description_of_this_job();
+  if (ftruncate(file.descriptor(), 0) == 0) file.write_at(0, std::as_bytes(std::span(text)));
   return file;
 }
 

@@ -17,8 +17,8 @@ struct StateLayout {
   bool operator==(const StateLayout&) const = default;
 };
 
-// Creates the file with every dataset allocated on the disk and none filled. One process calls this. Throws WriteError;
-// a full disk shows before HDF5 is asked to write anything.
+// Creates the file with every dataset allocated on the disk and none filled. One process calls this. Throws WriteError, for
+// a full disk above all: afterwards the file can be filled without taking another block.
 StateLayout create_state_file(const std::filesystem::path& path, std::span<const TensorInfo> tensors);
 
 // The opening policy: where the tensors lie in an existing file, after checking that the file holds exactly these tensors

@@ -1,4 +1,9 @@
-#include <cstdio>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 #include "base/errors.h"
 #include "checkpoint/files.h"
@@ -10,28 +15,29 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void check(bool success, const char* action, const fs::path& path) {
+void check(bool success, const char* action, const std::string& reason, const fs::path& path) {
   if (!success)
-    throw WriteError(std::string("cannot ") + action + " the checkpoint file: " + hdf5_reason(), path.string(),
+    throw WriteError(std::string("cannot ") + action + " the checkpoint file: " + reason, path.string(),
                      "check the disk's space and health");
-}
-
-// Shows that the disk has room for the tensors and for HDF5's own bytes beside them, then gives the room back. HDF5 must
-// not meet a full disk itself: it keeps a file that it cannot flush, and tries again when the program ends.
-void check_space(const fs::path& path, std::span<const TensorInfo> tensors) {
-  constexpr std::int64_t file_overhead = 64 << 10, tensor_overhead = 2 << 10;
-  std::int64_t bytes = file_overhead;
-  for (const TensorInfo& tensor : tensors) bytes += tensor.bytes() + tensor_overhead;
-  File::create(path).reserve(bytes);
 }
 
 // The fixed version bounds and the switched-off times make the same tensors give the same bytes.
 Hdf5File create_file(const fs::path& path) {
   const Hdf5Properties access(H5Pcreate(H5P_FILE_ACCESS));
   H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18);
+  H5Pset_fapl_sec2(access);
   const Hdf5Properties creation(H5Pcreate(H5P_FILE_CREATE));
   H5Pset_obj_track_times(creation, false);
-  return Hdf5File(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation, access));
+  return Hdf5File(H5Fcreate(path.c_str(), H5F_ACC_EXCL, creation, access));
+}
+
+// From here on HDF5 writes this file into memory. It must not meet a full disk: a file that it cannot flush it keeps, and
+// crashes on when the program ends. Only pages that are written take memory, and the tensors' are not.
+void divert_to_memory(hid_t file, const File& memory, const fs::path& path) {
+  void* handle = nullptr;
+  check(H5Fget_vfd_handle(file, H5P_DEFAULT, &handle) >= 0 && handle != nullptr, "create", "HDF5 gives no descriptor", path);
+  const int descriptor = *static_cast<const int*>(handle);
+  check(::dup3(memory.descriptor(), descriptor, O_CLOEXEC) == descriptor, "create", std::strerror(errno), path);
 }
 
 std::int64_t create_dataset(hid_t file, const TensorInfo& tensor, const fs::path& path) {
@@ -44,27 +50,45 @@ std::int64_t create_dataset(hid_t file, const TensorInfo& tensor, const fs::path
   const Hdf5Space space(H5Screate_simple(static_cast<int>(sizes.size()), sizes.data(), nullptr));
   const Hdf5Dataset dataset(
       H5Dcreate2(file, tensor.name.c_str(), stored_type(tensor.type), space, H5P_DEFAULT, creation, H5P_DEFAULT));
-  check(dataset.valid(), "create a dataset in", path);
+  check(dataset.valid(), "create a dataset in", dataset.reason(), path);
   const haddr_t offset = H5Dget_offset(dataset);
-  check(offset != HADDR_UNDEF, "allocate a dataset in", path);
+  check(offset != HADDR_UNDEF, "allocate a dataset in", "HDF5 gives it no place", path);
   return static_cast<std::int64_t>(offset);
+}
+
+// Copies what lies outside the tensors: HDF5's own bytes.
+void copy_structure(const File& from, const File& to, std::span<const TensorInfo> tensors, const StateLayout& layout) {
+  std::vector<Range> taken;
+  for (std::size_t t = 0; t < tensors.size(); ++t)
+    taken.push_back({layout.offsets[t], layout.offsets[t] + tensors[t].bytes()});
+  std::ranges::sort(taken, {}, &Range::begin);
+  taken.push_back({layout.file_bytes, layout.file_bytes});
+  std::int64_t at = 0;
+  for (const Range& tensor : taken) {
+    std::vector<std::byte> bytes(static_cast<std::size_t>(tensor.begin - at));
+    from.read(at, bytes);
+    to.write_at(at, bytes);
+    at = tensor.end;
+  }
 }
 
 }  // namespace
 
 StateLayout create_state_file(const fs::path& path, std::span<const TensorInfo> tensors) {
   prepare_hdf5();
-  check_space(path, tensors);
+  const File memory = File::in_memory();
   StateLayout layout;
   {
     Hdf5File file = create_file(path);
-    check(file.valid(), "create", path);
+    check(file.valid(), "create", file.reason(), path);
+    divert_to_memory(file, memory, path);
     for (const TensorInfo& tensor : tensors) layout.offsets.push_back(create_dataset(file, tensor, path));
-    check(file.close(), "lay out", path);
+    check(file.close(), "lay out", file.reason(), path);
   }
+  layout.file_bytes = memory.size();
   const File file = File::open_to_write(path);
-  layout.file_bytes = file.size();
   file.reserve(layout.file_bytes);
+  copy_structure(memory, file, tensors, layout);
   return layout;
 }
 

@@ -69,8 +69,9 @@ StateLayout lay_out(const Communicator& communicator, const fs::path& path, std:
 void finish(const Places& places, const Manifest& manifest, const StateLayout& layout) {
   const fs::path path = places.temporary / kManifestFile;
   {
+    const std::string text = manifest_text(manifest);
     const File file = File::create(path);
-    file.write(manifest_text(manifest));
+    file.write_at(0, std::as_bytes(std::span(text)));
     file.sync();
   }
   const Manifest reread = parse_manifest(read_text(path, kLargestManifestBytes), path.string());
