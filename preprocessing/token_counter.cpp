@@ -1,7 +1,9 @@
 #include "preprocessing/token_counter.h"
 
+#include <array>
 #include <deque>
 #include <fmt/core.h>
+#include <span>
 
 #include "base/errors.h"
 
@@ -32,30 +34,20 @@ void TokenCounter::add(const TextBlock& block) {
 }
 
 void TokenCounter::count_words(const TextBlock& block) {
-  std::int64_t words = 0, lines = 0;
-  const auto on_line_end = [&] { ++lines; };
-  const auto check_length = [&](std::string_view word) {
-    if (word.size() > static_cast<std::size_t>(kMaxWordBytes))
-      throw DataError(
-          fmt::format("a word of {} bytes, expected at most {}", word.size(), kMaxWordBytes),
-          fmt::format("{}: byte {}", block.path->string(), block.offset + (word.data() - block.text.data())),
-          "is this text? --unit byte takes any file");
-  };
-  if (what_ == Count::tokens) {
-    for_each_word(
-        block, lines_, [&](std::string_view word) { check_length(word), ++words; }, on_line_end);
-  } else {
-    const auto on_word = [&](std::string_view word) {
-      check_length(word);
-      ++words;
-      const std::uint32_t number = words_.insert(word);
-      if (number == word_counts_.size()) word_counts_.push_back(0);
-      ++word_counts_[number];
-    };
-    for_each_word(block, lines_, on_word, on_line_end);
-  }
-  tokens_ += words + lines;
-  line_ends_ += static_cast<std::uint64_t>(lines);
+  for_each_words(block, lines_, [&](std::span<const std::string_view> words) {
+    for (const std::string_view word : words)
+      if (word.size() > static_cast<std::size_t>(kMaxWordBytes))
+        throw DataError(
+            fmt::format("a word of {} bytes, expected at most {}", word.size(), kMaxWordBytes),
+            fmt::format("{}: byte {}", block.path->string(), block.offset + (word.data() - block.text.data())),
+            "is this text? --unit byte takes any file");
+    tokens_ += static_cast<std::int64_t>(words.size());
+    if (what_ == Count::tokens) return;
+    std::array<std::uint32_t, WordTable::kMany> numbers;
+    words_.insert_many(words, numbers.data());
+    word_counts_.resize(words_.size());
+    for (std::size_t i = 0; i < words.size(); ++i) ++word_counts_[numbers[i]];
+  });
 }
 
 void TokenCounter::count_symbols(const TextBlock& block) {
@@ -77,7 +69,7 @@ void TokenCounter::merge(const TokenCounter& other) {
   line_ends_ += other.line_ends_;
   for (std::uint32_t i = 0; i < other.words_.size(); ++i) {
     const std::uint32_t number = words_.insert(other.words_[i]);
-    if (number == word_counts_.size()) word_counts_.push_back(0);
+    word_counts_.resize(words_.size());
     word_counts_[number] += other.word_counts_[i];
   }
   for (std::size_t i = 0; i < other.symbol_counts_.size(); ++i) symbol_counts_[i] += other.symbol_counts_[i];
@@ -94,7 +86,7 @@ Vocabulary TokenCounter::vocabulary(std::uint64_t min_count) const {
   };
   for (std::uint32_t i = 0; i < words_.size(); ++i) {
     if (words_[i] == kEndOfLine && lines_ == Lines::end_with_eos)
-      ends += word_counts_[i];  // the text spells it out: the same token
+      ends += word_counts_[i];  // spelt out in the text it is the same token
     else if (words_[i] == kUnknown && min_count > 1)
       unknown += word_counts_[i];
     else

@@ -1,6 +1,8 @@
 #include "preprocessing/token_encoder.h"
 
+#include <array>
 #include <fmt/core.h>
+#include <span>
 #include <utility>
 
 #include "base/errors.h"
@@ -39,23 +41,20 @@ TokenEncoder::TokenEncoder(const Vocabulary& vocabulary, Lines lines, std::strin
 
 std::int64_t TokenEncoder::encode(const TextBlock& block, std::vector<std::uint32_t>& ids) const {
   std::int64_t unknown = 0;
-  const auto on_line_end = [&] { ids.push_back(end_of_line_); };
-  const auto add = [&](std::uint32_t id) {
-    ids.push_back(id);
-    if (id == unknown_) ++unknown;
-  };
   if (vocabulary_.unit() == Unit::word) {
-    const WordTable& words = vocabulary_.words();
-    const auto on_word = [&](std::string_view word) {
-      std::uint32_t id = words.find(word);
-      if (id == WordTable::kAbsent) {
-        if (unknown_ == WordTable::kAbsent)
-          throw_unknown(block, static_cast<std::size_t>(word.data() - block.text.data()), word);
-        id = unknown_;
+    for_each_words(block, lines_, [&](std::span<const std::string_view> words) {
+      std::array<std::uint32_t, WordTable::kMany> numbers;
+      vocabulary_.words().find_many(words, numbers.data());
+      for (std::size_t i = 0; i < words.size(); ++i) {
+        if (numbers[i] == WordTable::kAbsent) {
+          if (unknown_ == WordTable::kAbsent)
+            throw_unknown(block, static_cast<std::size_t>(words[i].data() - block.text.data()), words[i]);
+          numbers[i] = unknown_;
+        }
+        unknown += numbers[i] == unknown_;
       }
-      add(id);
-    };
-    for_each_word(block, lines_, on_word, on_line_end);
+      ids.insert(ids.end(), numbers.begin(), numbers.begin() + static_cast<std::ptrdiff_t>(words.size()));
+    });
   } else {
     const auto on_symbol = [&](std::uint32_t symbol, std::size_t at) {
       std::uint32_t id = symbol_ids_[symbol];
@@ -63,9 +62,10 @@ std::int64_t TokenEncoder::encode(const TextBlock& block, std::vector<std::uint3
         if (unknown_ == WordTable::kAbsent) throw_unknown(block, at, symbol_bytes(symbol, vocabulary_.unit()));
         id = unknown_;
       }
-      add(id);
+      ids.push_back(id);
+      unknown += id == unknown_;
     };
-    for_each_symbol(block, vocabulary_.unit(), lines_, on_symbol, on_line_end);
+    for_each_symbol(block, vocabulary_.unit(), lines_, on_symbol, [&] { ids.push_back(end_of_line_); });
   }
   return unknown;
 }

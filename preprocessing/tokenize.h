@@ -8,10 +8,12 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utf8proc.h>
 
+#include "corpus/word_table.h"
 #include "preprocessing/text_blocks.h"
 
 namespace trellis {
@@ -30,19 +32,30 @@ inline bool ends_open_line(const TextBlock& block) {
   return block.ends_file && !block.text.empty() && block.text.back() != '\n';
 }
 
-// on_word(std::string_view) and on_line_end() in the order of the text.
-template <class OnWord, class OnLineEnd>
-void for_each_word(const TextBlock& block, Lines lines, OnWord&& on_word, OnLineEnd&& on_line_end) {
+// on_words(std::span<const std::string_view>) with the tokens in the text's order, at most WordTable::kMany at a time.
+// The end of a line is the view kEndOfLine.
+template <class OnWords>
+void for_each_words(const TextBlock& block, Lines lines, OnWords&& on_words) {
+  std::array<std::string_view, WordTable::kMany> words;
+  std::size_t count = 0;
+  const auto add = [&](std::string_view word) {
+    words[count++] = word;
+    if (count == words.size()) {
+      on_words(std::span<const std::string_view>(words.data(), count));
+      count = 0;
+    }
+  };
   const char *at = block.text.data(), *const end = at + block.text.size();
   while (true) {
     for (; at < end && is_space(*at); ++at)
-      if (*at == '\n' && lines == Lines::end_with_eos) on_line_end();
+      if (*at == '\n' && lines == Lines::end_with_eos) add(kEndOfLine);
     if (at == end) break;
     const char* const begin = at;
     while (at < end && !is_space(*at)) ++at;
-    on_word(std::string_view(begin, static_cast<std::size_t>(at - begin)));
+    add(std::string_view(begin, static_cast<std::size_t>(at - begin)));
   }
-  if (lines == Lines::end_with_eos && ends_open_line(block)) on_line_end();
+  if (lines == Lines::end_with_eos && ends_open_line(block)) add(kEndOfLine);
+  on_words(std::span<const std::string_view>(words.data(), count));
 }
 
 // Offset in `text` of the first byte that is not valid UTF-8 (overlong forms and surrogates included); empty when all

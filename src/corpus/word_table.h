@@ -1,9 +1,12 @@
 // Words numbered in order of first insertion, found by their bytes: an open-addressing hash table over one arena. Words
-// may hold any bytes. Built for counting text: one probe touches 8 bytes of table and, on a match, the word itself.
+// may hold any bytes. Built for counting text: a large table lies far from the core, so words are looked up many at a
+// time and what each needs is fetched ahead.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,7 +21,11 @@ class WordTable {
   // Number of `word`, or kAbsent.
   std::uint32_t find(std::string_view word) const { return slots_[place_of(word, tag_of(word))].number; }
   // Number of `word`, which is added if it is new. At most kMaxWords words (DataError).
-  std::uint32_t insert(std::string_view word);
+  std::uint32_t insert(std::string_view word) { return insert(word, tag_of(word)); }
+  // The same for each of at most kMany words, in order; numbers[i] belongs to words[i].
+  static constexpr std::size_t kMany = 64;
+  void find_many(std::span<const std::string_view> words, std::uint32_t* numbers) const;
+  void insert_many(std::span<const std::string_view> words, std::uint32_t* numbers);
 
   std::uint32_t size() const { return static_cast<std::uint32_t>(ends_.size() - 1); }
   std::string_view operator[](std::uint32_t number) const {
@@ -32,6 +39,9 @@ class WordTable {
   struct Slot {
     std::uint32_t tag, number;  // number is kAbsent in a free slot
   };
+  using Tags = std::array<std::uint32_t, kMany>;
+  std::uint32_t insert(std::string_view word, std::uint32_t tag);
+  Tags fetch_ahead(std::span<const std::string_view> words) const;
   static std::uint32_t tag_of(std::string_view word);
   std::size_t place_of(std::string_view word, std::uint32_t tag) const;
   void grow();
