@@ -56,7 +56,7 @@ std::optional<CheckpointReader> open_newest_complete(const Communicator& communi
   std::vector<CatalogueEntry> entries = list_checkpoints(communicator, root);
   for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
     try {
-      return CheckpointReader::open(communicator, entry->path, Verify::hashes);
+      return CheckpointReader::open(communicator, entry->path, Verify::hash);
     } catch (const DataError& error) {  // agreed: every rank goes on to the next
       if (communicator.rank() == 0) log_warning("passing over a damaged checkpoint, {}: {}", entry->path.string(), error.what());
     } catch (const MissingInputError& error) {

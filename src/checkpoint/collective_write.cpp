@@ -12,6 +12,7 @@
 #include "checkpoint/files.h"
 #include "checkpoint/hdf5.h"
 #include "mpi/agreement.h"
+#include "mpi/file_errors.h"
 
 namespace trellis::checkpoint {
 namespace {
@@ -131,6 +132,7 @@ std::int64_t write_slices(const Communicator& communicator, const fs::path& path
   const Hdf5Properties transfer(H5Pcreate(H5P_DATASET_XFER));
   H5Pset_dxpl_mpio(transfer, H5FD_MPIO_COLLECTIVE);
 
+  const AbortOnFileError no_rank_waits_for_ever;
   Hdf5File file(H5Fopen(path.c_str(), H5F_ACC_RDWR, access));
   agree(communicator, [&] {
     if (!file.valid()) throw failure("open the checkpoint file on all ranks", file.reason(), path);

@@ -58,7 +58,7 @@ CheckpointReader CheckpointReader::open(const Communicator& communicator, const 
     check_size(state_file, opened.size(), manifest.state_bytes);
     return opened;
   });
-  if (verify == Verify::hashes) {
+  if (verify == Verify::hash) {
     const std::string actual = hash_of_file(communicator, state_file, manifest.state_bytes);
     agree(communicator, [&] {
       if (actual != manifest.state_hash)

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/verify.h"
 #include "checkpoint/files.h"
 #include "checkpoint/manifest.h"
 #include "checkpoint/state_file.h"
@@ -16,11 +17,6 @@
 #include "mpi/communicator.h"
 
 namespace trellis {
-
-enum class Verify {
-  hashes,     // read all of state.h5 once, shared among the ranks, and compare its hash
-  structure,  // sizes and structure only: for a checkpoint whose hash was just verified
-};
 
 class CheckpointReader {
  public:

@@ -25,7 +25,7 @@ class HostileCheckpoint : public OneRank {
   std::filesystem::path state_file = directory / "state.h5";
   std::filesystem::path manifest_file = directory / "manifest.json";
 
-  DataError refusal(Verify verify = Verify::hashes) {
+  DataError refusal(Verify verify = Verify::hash) {
     return error_of<DataError>([&] { CheckpointReader::open(world, directory, verify); });
   }
 
@@ -89,24 +89,24 @@ TEST_F(HostileCheckpoint, ForgingWorksSoThatTheRefusalsBelowMeanSomething) {
   put(file, "w", H5T_IEEE_F32LE, {4, 3});
   H5Fclose(file);
   seal({{"w", ElementType::float32, {4, 3}}});
-  EXPECT_EQ(CheckpointReader::open(world, directory, Verify::hashes).tensors().size(), 1u);
+  EXPECT_EQ(CheckpointReader::open(world, directory, Verify::hash).tensors().size(), 1u);
 }
 
 TEST_F(HostileCheckpoint, RefusesAMissingFolder) {
-  const auto error = error_of<MissingInputError>([&] { CheckpointReader::open(world, root / "none", Verify::hashes); });
+  const auto error = error_of<MissingInputError>([&] { CheckpointReader::open(world, root / "none", Verify::hash); });
   EXPECT_EQ(error.fact(), "there is no such checkpoint folder");
 }
 
 TEST_F(HostileCheckpoint, RefusesAFolderWithoutManifest) {
   std::filesystem::create_directories(directory);
-  const auto error = error_of<MissingInputError>([&] { CheckpointReader::open(world, directory, Verify::hashes); });
+  const auto error = error_of<MissingInputError>([&] { CheckpointReader::open(world, directory, Verify::hash); });
   EXPECT_THAT(error.where(), HasSubstr("manifest.json"));
 }
 
 TEST_F(HostileCheckpoint, RefusesAMissingStateFile) {
   write_sample(world, root, 1);
   std::filesystem::remove(state_file);
-  const auto error = error_of<MissingInputError>([&] { CheckpointReader::open(world, directory, Verify::hashes); });
+  const auto error = error_of<MissingInputError>([&] { CheckpointReader::open(world, directory, Verify::hash); });
   EXPECT_THAT(error.where(), HasSubstr("state.h5"));
 }
 
@@ -120,11 +120,11 @@ TEST_F(HostileCheckpoint, RefusesOneFlippedBitAnywhere) {
       const std::size_t at = trial == 0 ? 0 : trial == 1 ? good.size() - 1 : random() % good.size();
       bad[at] = static_cast<char>(bad[at] ^ (1 << random() % 8));
       overwrite(file, bad);
-      EXPECT_THROW(CheckpointReader::open(world, directory, Verify::hashes), DataError) << file << " byte " << at;
+      EXPECT_THROW(CheckpointReader::open(world, directory, Verify::hash), DataError) << file << " byte " << at;
     }
     overwrite(file, good);
   }
-  EXPECT_TRUE(holds_sample(CheckpointReader::open(world, directory, Verify::hashes)));
+  EXPECT_TRUE(holds_sample(CheckpointReader::open(world, directory, Verify::hash)));
 }
 
 TEST_F(HostileCheckpoint, RefusesAFileCutShortEvenWithoutHashing) {
@@ -140,7 +140,7 @@ TEST_F(HostileCheckpoint, RefusesAManifestCutShort) {
   const std::string text = bytes_of_file(manifest_file);
   for (std::size_t size = 0; size < text.size(); size += 101) {
     overwrite(manifest_file, text.substr(0, size));
-    EXPECT_THROW(CheckpointReader::open(world, directory, Verify::hashes), DataError) << size;
+    EXPECT_THROW(CheckpointReader::open(world, directory, Verify::hash), DataError) << size;
   }
 }
 
@@ -162,7 +162,7 @@ TEST_F(HostileCheckpoint, RefusesASymbolicLinkInPlaceOfTheFile) {
   write_sample(world, root, 1);
   std::filesystem::rename(state_file, root / "elsewhere.h5");
   std::filesystem::create_symlink(root / "elsewhere.h5", state_file);
-  error_of<MissingInputError>([&] { CheckpointReader::open(world, directory, Verify::hashes); });
+  error_of<MissingInputError>([&] { CheckpointReader::open(world, directory, Verify::hash); });
 }
 
 TEST_F(HostileCheckpoint, RefusesAManifestThatIsNone) {
@@ -316,7 +316,7 @@ TEST_F(HostileCheckpoint, SurvivesAnyDamageToTheStructureEvenWhenTheHashesFit) {
     overwrite(state_file, bad);
     seal(sample_tensors(1));
     try {
-      const auto reader = CheckpointReader::open(world, directory, Verify::hashes);
+      const auto reader = CheckpointReader::open(world, directory, Verify::hash);
       for (const TensorInfo& tensor : reader.tensors()) {
         std::vector<std::byte> bytes(static_cast<std::size_t>(tensor.bytes()));
         reader.read(tensor.name, {0, tensor.rows()}, bytes.data());

@@ -15,7 +15,7 @@ using Reader = OneRank;
 
 TEST_F(Reader, ReadsAnyRangeOfRows) {
   write_sample(world, root, 6);
-  const auto reader = CheckpointReader::open(world, root / "step-0000000006", Verify::hashes);
+  const auto reader = CheckpointReader::open(world, root / "step-0000000006", Verify::hash);
   for (const TensorInfo& tensor : reader.tensors())
     for (const Range rows : {Range{0, 0}, Range{0, 1}, Range{tensor.rows() - 1, tensor.rows()}, Range{0, tensor.rows()}}) {
       std::vector<std::byte> bytes(static_cast<std::size_t>(rows.size() * tensor.row_bytes()));
@@ -29,7 +29,7 @@ TEST_F(Reader, ReadsAnyRangeOfRows) {
 TEST_F(Reader, AcceptsATrailingSlashAndAnyFolderName) {
   write_sample(world, root, 6);
   std::filesystem::rename(root / "step-0000000006", root / "the best");
-  EXPECT_EQ(CheckpointReader::open(world, root / "the best/", Verify::hashes).step(), 6);
+  EXPECT_EQ(CheckpointReader::open(world, root / "the best/", Verify::hash).step(), 6);
 }
 
 TEST_F(Reader, NamesBothShapesWhenTheModelDiffers) {
@@ -47,14 +47,14 @@ TEST_F(Reader, NamesBothShapesWhenTheModelDiffers) {
 TEST_F(Reader, GivesTheStateBackExactly) {
   const nlohmann::json state = {{"loss", 0.1 + 0.2}, {"big", INT64_MAX}, {"text", "\"manifest_xxh3_128\": \"\xc3\xa9"}, {"deep", {{"a", {1, 2, 3}}}}};
   write_sample(world, root, 1, state);
-  EXPECT_EQ(CheckpointReader::open(world, root / "step-0000000001", Verify::hashes).state(), state);
+  EXPECT_EQ(CheckpointReader::open(world, root / "step-0000000001", Verify::hash).state(), state);
 }
 
 // The folder golden/ was written by this program when format version 1 was made. It must be read for ever, and as long as
 // the version is 1 the same tensors must give the same bytes.
 TEST_F(Reader, ReadsTheGoldenCheckpoint) {
   const auto golden = std::filesystem::path(__FILE__).parent_path() / "golden/step-0000000007";
-  const auto reader = CheckpointReader::open(world, golden, Verify::hashes);
+  const auto reader = CheckpointReader::open(world, golden, Verify::hash);
   EXPECT_TRUE(holds_sample(reader, 3));
   EXPECT_EQ(reader.state(), nlohmann::json({{"windows", 12}, {"note", "golden"}}));
 }

@@ -25,7 +25,7 @@ class CollectiveWriter : public testing::Test {
 TEST_F(CollectiveWriter, WritesWhatEveryRankReadsBack) {
   const WriteReport report = write_sample(world, root, 1000);
   EXPECT_EQ(report.path, root / "step-0000001000");
-  const auto reader = CheckpointReader::open(world, report.path, Verify::hashes);
+  const auto reader = CheckpointReader::open(world, report.path, Verify::hash);
   EXPECT_EQ(reader.step(), 1000);
   EXPECT_EQ(reader.state()["windows"], 12);
   EXPECT_TRUE(holds_sample(reader));
@@ -57,19 +57,19 @@ TEST_F(CollectiveWriter, LetsTheLastRankHoldEverything) {
     for (TensorSlice& slice : all.slices()) slice.rows = {};
   const auto report = write_checkpoint(world, root, 3, all.slices(), nlohmann::json::object());
   EXPECT_EQ(report.bytes_this_rank, world.rank() == world.size() - 1 ? report.bytes_total : 0);
-  EXPECT_TRUE(holds_sample(CheckpointReader::open(world, report.path, Verify::hashes)));
+  EXPECT_TRUE(holds_sample(CheckpointReader::open(world, report.path, Verify::hash)));
 }
 
 TEST_F(CollectiveWriter, WritesFilesOfManyHashBlocks) {
   constexpr std::int64_t large_rows = 4001;  // 16 MB
   const auto report = write_sample(world, root, 9, nlohmann::json::object(), large_rows);
-  EXPECT_TRUE(holds_sample(CheckpointReader::open(world, report.path, Verify::hashes), large_rows));
+  EXPECT_TRUE(holds_sample(CheckpointReader::open(world, report.path, Verify::hash), large_rows));
 }
 
 TEST_F(CollectiveWriter, ReplacesACheckpointOfTheSameStep) {
   write_sample(world, root, 4, {{"which", "first"}});
   write_sample(world, root, 4, {{"which", "second"}});
-  EXPECT_EQ(CheckpointReader::open(world, root / "step-0000000004", Verify::hashes).state()["which"], "second");
+  EXPECT_EQ(CheckpointReader::open(world, root / "step-0000000004", Verify::hash).state()["which"], "second");
   EXPECT_EQ(list_checkpoints(world, root).size(), 1u);
   const auto entries = std::distance(std::filesystem::directory_iterator(root), std::filesystem::directory_iterator());
   EXPECT_EQ(entries, 1) << "nothing temporary is left";
@@ -125,7 +125,7 @@ TEST_F(CollectiveWriter, EndsAllRanksAlikeWhenAShardIsDamaged) {
   }
   world.barrier();
   try {
-    CheckpointReader::open(world, report.path, Verify::hashes);
+    CheckpointReader::open(world, report.path, Verify::hash);
     FAIL() << "no error";
   } catch (const DataError& error) {
     EXPECT_THAT(error.fact(), HasSubstr("the file is damaged: its hash is "));
