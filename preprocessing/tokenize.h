@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <optional>
@@ -32,8 +33,26 @@ inline bool ends_open_line(const TextBlock& block) {
   return block.ends_file && !block.text.empty() && block.text.back() != '\n';
 }
 
+// Bit i is set where byte i of 64 is whitespace. Eight bytes at a time in one register: no byte's sum carries into the
+// next.
+inline std::uint64_t space_mask(const char* bytes) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101ULL, kLow = 0x7F * kOnes, kHigh = 0x80 * kOnes;
+  std::uint64_t mask = 0;
+  for (int part = 0; part < 8; ++part) {
+    std::uint64_t eight = 0;
+    std::memcpy(&eight, bytes + 8 * part, sizeof eight);
+    const std::uint64_t low = eight & kLow;
+    const std::uint64_t from_tab = low + (0x80 - '\t') * kOnes, beyond_return = low + (0x80 - '\r' - 1) * kOnes;
+    const std::uint64_t not_blank = (low ^ (' ' * kOnes)) + kLow;
+    const std::uint64_t spaces = ((from_tab & ~beyond_return) | ~not_blank) & ~eight & kHigh;
+    mask |= ((spaces >> 7) * 0x0102040810204080ULL >> 56) << (8 * part);  // the eight high bits side by side
+  }
+  return mask;
+}
+
 // on_words(std::span<const std::string_view>) with the tokens in the text's order, at most WordTable::kMany at a time.
-// The end of a line is the view kEndOfLine.
+// The end of a line is the view kEndOfLine. Walks from edge to edge between words and whitespace, found 64 bytes at a
+// time.
 template <class OnWords>
 void for_each_words(const TextBlock& block, Lines lines, OnWords&& on_words) {
   std::array<std::string_view, WordTable::kMany> words;
@@ -45,15 +64,31 @@ void for_each_words(const TextBlock& block, Lines lines, OnWords&& on_words) {
       count = 0;
     }
   };
-  const char *at = block.text.data(), *const end = at + block.text.size();
-  while (true) {
-    for (; at < end && is_space(*at); ++at)
-      if (*at == '\n' && lines == Lines::end_with_eos) add(kEndOfLine);
-    if (at == end) break;
-    const char* const begin = at;
-    while (at < end && !is_space(*at)) ++at;
-    add(std::string_view(begin, static_cast<std::size_t>(at - begin)));
+  const std::string_view text = block.text;
+  std::size_t begin = 0;  // of the word or the whitespace that is being walked
+  bool in_word = false;
+  const auto edge = [&](std::size_t at) {
+    if (in_word)
+      add(text.substr(begin, at - begin));
+    else if (lines == Lines::end_with_eos)
+      for (std::size_t i = begin; i < at; ++i)
+        if (text[i] == '\n') add(kEndOfLine);
+    begin = at;
+    in_word = !in_word;
+  };
+  for (std::size_t base = 0; base < text.size(); base += 64) {
+    std::array<char, 64> last;
+    const char* bytes = text.data() + base;
+    if (text.size() - base < last.size()) {  // the text's end, as if blanks followed
+      last.fill(' ');
+      std::memcpy(last.data(), bytes, text.size() - base);
+      bytes = last.data();
+    }
+    const std::uint64_t spaces = space_mask(bytes);
+    std::uint64_t edges = spaces ^ (spaces << 1 | (in_word ? 0 : 1));
+    for (; edges != 0; edges &= edges - 1) edge(base + static_cast<std::size_t>(std::countr_zero(edges)));
   }
+  if (begin < text.size()) edge(text.size());
   if (lines == Lines::end_with_eos && ends_open_line(block)) add(kEndOfLine);
   on_words(std::span<const std::string_view>(words.data(), count));
 }
