@@ -1,9 +1,8 @@
 #include "checkpoint/block_hash.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <vector>
+#include <xxhash.h>
 
 #include "mpi/agreement.h"
 #include "plan/shard_range.h"

@@ -22,7 +22,8 @@ std::vector<std::string> names_in(const fs::path& root) {
   std::error_code error;
   if (!fs::exists(root, error) && !error) return names;
   fs::directory_iterator entries(root, error);
-  if (error) throw MissingInputError("cannot read the folder: " + error.message(), root.string(), "check its permissions");
+  if (error)
+    throw MissingInputError("cannot read the folder: " + error.message(), root.string(), "check its permissions");
   for (const auto& entry : entries) names.push_back(entry.path().filename().string());
   std::ranges::sort(names);
   return names;
@@ -41,8 +42,8 @@ std::vector<CatalogueEntry> list_here(const fs::path& root) {
 }  // namespace
 
 std::vector<CatalogueEntry> list_checkpoints(const Communicator& communicator, const fs::path& root) {
-  const auto found = agree(
-      communicator, [&] { return communicator.rank() == 0 ? list_here(root) : std::vector<CatalogueEntry>(); });
+  const auto found =
+      agree(communicator, [&] { return communicator.rank() == 0 ? list_here(root) : std::vector<CatalogueEntry>(); });
   std::vector<std::int64_t> steps(
       static_cast<std::size_t>(communicator.broadcast(static_cast<std::int64_t>(found.size()), 0)));
   for (std::size_t i = 0; i < found.size(); ++i) steps[i] = found[i].step;
@@ -58,9 +59,11 @@ std::optional<CheckpointReader> open_newest_complete(const Communicator& communi
     try {
       return CheckpointReader::open(communicator, entry->path, Verify::hash);
     } catch (const DataError& error) {  // agreed: every rank goes on to the next
-      if (communicator.rank() == 0) log_warning("passing over a damaged checkpoint, {}: {}", entry->path.string(), error.what());
+      if (communicator.rank() == 0)
+        log_warning("passing over a damaged checkpoint, {}: {}", entry->path.string(), error.what());
     } catch (const MissingInputError& error) {
-      if (communicator.rank() == 0) log_warning("passing over an incomplete checkpoint, {}: {}", entry->path.string(), error.what());
+      if (communicator.rank() == 0)
+        log_warning("passing over an incomplete checkpoint, {}: {}", entry->path.string(), error.what());
     }
   }
   return std::nullopt;

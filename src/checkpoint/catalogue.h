@@ -29,10 +29,10 @@ std::optional<CheckpointReader> open_newest_complete(const Communicator& communi
 // Removes what writers and prunings that were killed have left (.tmp-*). Only the holder of the run's lock may call it.
 void remove_stale(const Communicator& communicator, const std::filesystem::path& root);
 
-// Keeps the `keep` (>= 1) newest checkpoints and that of step `best`, if given; removes the others, oldest first. Each is
-// renamed to .tmp-remove-... before its files go, so that a kill leaves nothing that looks like a checkpoint. What cannot
-// be removed stays with a warning. Gives the steps removed.
-std::vector<std::int64_t> prune_checkpoints(const Communicator& communicator, const std::filesystem::path& root, int keep,
-                                            std::optional<std::int64_t> best);
+// Keeps the `keep` (>= 1) newest checkpoints and that of step `best`, if given; removes the others, oldest first. Each
+// is renamed to .tmp-remove-... before its files go, so that a kill leaves nothing that looks like a checkpoint. What
+// cannot be removed stays with a warning. Gives the steps removed.
+std::vector<std::int64_t> prune_checkpoints(const Communicator& communicator, const std::filesystem::path& root,
+                                            int keep, std::optional<std::int64_t> best);
 
 }  // namespace trellis

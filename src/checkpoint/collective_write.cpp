@@ -1,9 +1,8 @@
 #include "checkpoint/collective_write.h"
 
-#include <fmt/core.h>
-
 #include <algorithm>
 #include <cstring>
+#include <fmt/core.h>
 #include <optional>
 #include <set>
 
@@ -19,17 +18,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kPieceBytes = 256 << 20;  // one MPI-IO call's data stays far below the 2 GiB that an int can count
+constexpr std::int64_t kPieceBytes =
+    256 << 20;  // one MPI-IO call's data stays far below the 2 GiB that an int can count
 
 void check_own_slices(std::span<const TensorSlice> slices) {
   std::set<std::string> names;
   for (const TensorSlice& slice : slices) {
     if (const auto fault = fault_of(slice.info())) throw InternalError(*fault, "checkpoint", "");
-    if (!names.insert(slice.name).second) throw InternalError("tensor " + slice.name + " is given twice", "checkpoint", "");
+    if (!names.insert(slice.name).second)
+      throw InternalError("tensor " + slice.name + " is given twice", "checkpoint", "");
     if (slice.rows.empty()) continue;
     if (slice.rows.begin < 0 || slice.rows.end > slice.info().rows())
-      throw InternalError(fmt::format("tensor {}: rows [{}, {}) given, but it has {} rows", slice.name, slice.rows.begin,
-                                      slice.rows.end, slice.info().rows()),
+      throw InternalError(fmt::format("tensor {}: rows [{}, {}) given, but it has {} rows", slice.name,
+                                      slice.rows.begin, slice.rows.end, slice.info().rows()),
                           "checkpoint", "");
     if (slice.data == nullptr) throw InternalError("tensor " + slice.name + ": rows without data", "checkpoint", "");
   }
@@ -78,8 +79,8 @@ std::int64_t rows_per_piece(const TensorSlice& slice) {
   return std::max<std::int64_t>(1, kPieceBytes / slice.info().row_bytes());
 }
 
-// One H5Dwrite of `rows` (possibly none) of the slice. Gives what went wrong, if anything; throws nothing, since the other
-// ranks are in the same call.
+// One H5Dwrite of `rows` (possibly none) of the slice. Gives what went wrong, if anything; throws nothing, since the
+// other ranks are in the same call.
 std::optional<std::string> write_rows(hid_t dataset, hid_t transfer, const TensorSlice& slice, Range rows) {
   std::vector<hsize_t> start(slice.shape.size(), 0), count(slice.shape.begin(), slice.shape.end());
   start[0] = static_cast<hsize_t>(rows.begin);
@@ -174,8 +175,8 @@ void compare_slices(const fs::path& path, const StateLayout& layout, std::span<c
       file.read(begin + done, part);
       if (std::memcmp(part.data(), static_cast<const std::byte*>(slice.data) + done, part.size()) != 0)
         // also how a full disk looks: Open MPI's collective writes tell nobody of a failed write
-        throw WriteError(fmt::format("dataset {} reads back differently from what was written, after byte {}", slice.name,
-                                     begin + done),
+        throw WriteError(fmt::format("dataset {} reads back differently from what was written, after byte {}",
+                                     slice.name, begin + done),
                          path.string(), "check the disk's space and health, or try another disk");
     }
   }

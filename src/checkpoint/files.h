@@ -12,11 +12,11 @@ namespace trellis::checkpoint {
 // An open file descriptor, closed at the end of its life.
 class File {
  public:
-  static File open_to_read(const std::filesystem::path& path);   // refuses symbolic links and anything but regular files
+  static File open_to_read(const std::filesystem::path& path);  // refuses symbolic links and anything but regular files
   static File open_to_write(const std::filesystem::path& path);  // an existing file, not truncated
   static File create(const std::filesystem::path& path);         // fails if it exists
   static File open_or_create(const std::filesystem::path& path);
-  static File in_memory();                                       // gone with its last descriptor; untouched pages cost nothing
+  static File in_memory();  // gone with its last descriptor; untouched pages cost nothing
   File(File&& other) noexcept;
   File& operator=(File&& other) noexcept;
   ~File();
@@ -44,8 +44,8 @@ std::string read_text(const std::filesystem::path& path, std::int64_t largest);
 // Waits until the names in a directory are on the disk.
 void sync_directory(const std::filesystem::path& directory);
 
-// Gives `from` the name `to` in one step. A directory that has the name already becomes `replaced`, which must not exist:
-// by an atomic exchange where the file system has it, otherwise by two renames.
+// Gives `from` the name `to` in one step. A directory that has the name already becomes `replaced`, which must not
+// exist: by an atomic exchange where the file system has it, otherwise by two renames.
 void publish_directory(const std::filesystem::path& from, const std::filesystem::path& to,
                        const std::filesystem::path& replaced);
 

@@ -18,7 +18,8 @@ std::string hdf5_reason() {
   };
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_first, &innermost);
   H5Eclear2(H5E_DEFAULT);
-  // "file write failed: time = ..., errno = 28, error message = 'No space left on device', buf = ...": the system's part
+  // "file write failed: time = ..., errno = 28, error message = 'No space left on device', buf = ...": the system's
+  // part
   constexpr std::string_view mark = "error message = '";
   if (const auto at = innermost.find(mark); at != std::string::npos) {
     const std::string rest = innermost.substr(at + mark.size());
@@ -29,9 +30,12 @@ std::string hdf5_reason() {
 
 hid_t stored_type(ElementType type) {
   switch (type) {
-    case ElementType::float32: return H5T_IEEE_F32LE;
-    case ElementType::float64: return H5T_IEEE_F64LE;
-    case ElementType::int64: return H5T_STD_I64LE;
+    case ElementType::float32:
+      return H5T_IEEE_F32LE;
+    case ElementType::float64:
+      return H5T_IEEE_F64LE;
+    case ElementType::int64:
+      return H5T_STD_I64LE;
   }
   return -1;
 }

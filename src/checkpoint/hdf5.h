@@ -1,9 +1,8 @@
-// HDF5 identifiers as owned values, and HDF5's errors as text. Debian's HDF5 is not thread-safe: all calls come from one
-// thread of a process.
+// HDF5 identifiers as owned values, and HDF5's errors as text. Debian's HDF5 is not thread-safe: all calls come from
+// one thread of a process.
 #pragma once
 
 #include <hdf5.h>
-
 #include <string>
 #include <utility>
 
@@ -18,8 +17,8 @@ void prepare_hdf5();
 // What the system or HDF5 itself says about the call that has just failed. The next HDF5 call forgets it.
 std::string hdf5_reason();
 
-// Closes its identifier at the end of its life. A negative identifier is the failure of the call that made it; its reason
-// is taken down at once, because closing anything else would overwrite it.
+// Closes its identifier at the end of its life. A negative identifier is the failure of the call that made it; its
+// reason is taken down at once, because closing anything else would overwrite it.
 template <herr_t (*Close)(hid_t)>
 class Hdf5Id {
  public:

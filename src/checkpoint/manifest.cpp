@@ -1,8 +1,7 @@
 #include "checkpoint/manifest.h"
 
-#include <fmt/core.h>
-
 #include <algorithm>
+#include <fmt/core.h>
 #include <set>
 
 #include "base/errors.h"
@@ -74,7 +73,8 @@ TensorInfo parse_tensor(const json& object, const std::string& where) {
   tensor.type = *type;
   for (const json& size : members.array("shape")) {
     if (!size.is_number_integer()) members.fail("gives tensor \"" + tensor.name + "\" a dimension that is no integer");
-    tensor.shape.push_back(size.is_number_unsigned() && size.get<std::uint64_t>() > INT64_MAX ? -1 : size.get<std::int64_t>());
+    tensor.shape.push_back(
+        size.is_number_unsigned() && size.get<std::uint64_t>() > INT64_MAX ? -1 : size.get<std::int64_t>());
   }
   if (const auto fault = fault_of(tensor)) members.fail("is wrong: " + *fault);
   return tensor;
@@ -91,8 +91,7 @@ std::string manifest_text(const Manifest& manifest) {
       {"manifest_xxh3_128", kNoHash},
       {"format_version", kFormatVersion},
       {"step", manifest.step},
-      {"files",
-       {{{"name", kStateFile}, {"bytes", manifest.state_bytes}, {"xxh3_128_of_blocks", manifest.state_hash}}}},
+      {"files", {{{"name", kStateFile}, {"bytes", manifest.state_bytes}, {"xxh3_128_of_blocks", manifest.state_hash}}}},
       {"tensors", tensors},
       {"state", manifest.state},
       {"libraries", manifest.libraries},
@@ -110,8 +109,9 @@ Manifest parse_manifest(const std::string& text, const std::string& where) {
     throw DataError(fmt::format("the checkpoint has format version {}, this program reads version {}",
                                 document["format_version"].dump(), kFormatVersion),
                     where, "use the version of this program that wrote it, or a newer one");
-  const Members members(document, where,
-                        {"format", "manifest_xxh3_128", "format_version", "step", "files", "tensors", "state", "libraries"});
+  const Members members(
+      document, where,
+      {"format", "manifest_xxh3_128", "format_version", "step", "files", "tensors", "state", "libraries"});
   Manifest manifest;
   manifest.step = members.count("step");
 
@@ -150,7 +150,8 @@ std::optional<std::int64_t> step_of_name(const std::string& name) {
   constexpr std::string_view prefix = "step-";
   if (!name.starts_with(prefix) || name.size() > prefix.size() + 18) return std::nullopt;
   const std::string digits = name.substr(prefix.size());
-  if (digits.size() < 10 || !std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; })) return std::nullopt;
+  if (digits.size() < 10 || !std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; }))
+    return std::nullopt;
   const std::int64_t step = std::stoll(digits);
   return checkpoint_name(step) == name ? std::optional(step) : std::nullopt;
 }

@@ -20,17 +20,18 @@ inline constexpr std::size_t kMostTensors = 100'000;
 
 struct Manifest {
   std::int64_t step = 0;
-  std::vector<TensorInfo> tensors;   // in the order of the slices given to the writer
-  std::int64_t state_bytes = 0;      // size of state.h5
-  std::string state_hash;            // of state.h5, as in checkpoint/block_hash.h
-  nlohmann::json state;              // an object; its meaning is the trainer's
+  std::vector<TensorInfo> tensors;               // in the order of the slices given to the writer
+  std::int64_t state_bytes = 0;                  // size of state.h5
+  std::string state_hash;                        // of state.h5, as in checkpoint/block_hash.h
+  nlohmann::json state;                          // an object; its meaning is the trainer's
   std::map<std::string, std::string> libraries;  // name -> version that wrote the checkpoint
 };
 
 // The text of manifest.json, its own hash included; the same bytes for the same manifest.
 std::string manifest_text(const Manifest& manifest);
 
-// Throws DataError naming `where` unless the text is exactly what manifest_text gives for some manifest of this version.
+// Throws DataError naming `where` unless the text is exactly what manifest_text gives for some manifest of this
+// version.
 Manifest parse_manifest(const std::string& text, const std::string& where);
 
 // "step-0000001000" and back; empty for every other name.

@@ -1,9 +1,8 @@
 #include "checkpoint/reader.h"
 
+#include <bit>
 #include <fmt/core.h>
 #include <fmt/ranges.h>
-
-#include <bit>
 
 #include "base/errors.h"
 #include "checkpoint/block_hash.h"
@@ -28,8 +27,9 @@ std::string read_manifest(const fs::path& directory) {
 void check_step(const fs::path& directory, const Manifest& manifest) {
   const auto named = step_of_name(directory.filename().string());
   if (named && *named != manifest.step)
-    throw DataError(fmt::format("the folder is named for step {}, but its manifest is of step {}", *named, manifest.step),
-                    directory.string(), "rename the folder to " + checkpoint_name(manifest.step) + ", if it is that one");
+    throw DataError(
+        fmt::format("the folder is named for step {}, but its manifest is of step {}", *named, manifest.step),
+        directory.string(), "rename the folder to " + checkpoint_name(manifest.step) + ", if it is that one");
 }
 
 void check_size(const fs::path& file, std::int64_t actual, std::int64_t expected) {
@@ -85,10 +85,10 @@ const TensorInfo& CheckpointReader::tensor(const std::string& name) const { retu
 void CheckpointReader::expect(const TensorInfo& wanted) const {
   const TensorInfo& held = tensor(wanted.name);
   if (held == wanted) return;
-  throw DataError(fmt::format("tensor {}: expected {} [{}], the checkpoint has {} [{}]", wanted.name,
-                              element_name(wanted.type), fmt::join(wanted.shape, ", "), element_name(held.type),
-                              fmt::join(held.shape, ", ")),
-                  path_.string(), "use the model settings that the checkpoint was written with");
+  throw DataError(
+      fmt::format("tensor {}: expected {} [{}], the checkpoint has {} [{}]", wanted.name, element_name(wanted.type),
+                  fmt::join(wanted.shape, ", "), element_name(held.type), fmt::join(held.shape, ", ")),
+      path_.string(), "use the model settings that the checkpoint was written with");
 }
 
 void CheckpointReader::read(const std::string& name, Range rows, void* destination) const {

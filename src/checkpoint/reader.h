@@ -20,8 +20,9 @@ namespace trellis {
 
 class CheckpointReader {
  public:
-  // Collective. `directory` is the checkpoint's own, step-NNNNNNNNNN or whatever it was renamed to. Throws, alike on every
-  // rank, MissingInputError when there is no such directory or a file is missing, DataError when anything is wrong.
+  // Collective. `directory` is the checkpoint's own, step-NNNNNNNNNN or whatever it was renamed to. Throws, alike on
+  // every rank, MissingInputError when there is no such directory or a file is missing, DataError when anything is
+  // wrong.
   static CheckpointReader open(const Communicator& communicator, const std::filesystem::path& directory, Verify verify);
 
   const std::filesystem::path& path() const { return path_; }
@@ -36,8 +37,8 @@ class CheckpointReader {
   // Throws DataError naming both when the checkpoint's tensor of that name has another type or shape.
   void expect(const TensorInfo& wanted) const;
 
-  // Reads rows [begin, end) of dimension 0 into `destination`, row-major and contiguous. Local, makes no HDF5 call, and may
-  // be called from several threads. Throws DataError on a read error, InternalError when the rows do not exist.
+  // Reads rows [begin, end) of dimension 0 into `destination`, row-major and contiguous. Local, makes no HDF5 call, and
+  // may be called from several threads. Throws DataError on a read error, InternalError when the rows do not exist.
   void read(const std::string& name, Range rows, void* destination) const;
 
  private:

@@ -1,14 +1,13 @@
 #include "checkpoint/run_lock.h"
 
-#include <fmt/chrono.h>
-#include <fmt/core.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <fmt/chrono.h>
+#include <fmt/core.h>
+#include <sys/file.h>
 #include <system_error>
+#include <unistd.h>
 
 #include "base/errors.h"
 #include "base/log.h"

@@ -17,14 +17,15 @@ struct StateLayout {
   bool operator==(const StateLayout&) const = default;
 };
 
-// Creates the file with every dataset allocated on the disk and none filled. One process calls this. Throws WriteError, for
-// a full disk above all: afterwards the file can be filled without taking another block.
+// Creates the file with every dataset allocated on the disk and none filled. One process calls this. Throws WriteError,
+// for a full disk above all: afterwards the file can be filled without taking another block.
 StateLayout create_state_file(const std::filesystem::path& path, std::span<const TensorInfo> tensors);
 
-// The opening policy: where the tensors lie in an existing file, after checking that the file holds exactly these tensors
-// and nothing that HDF5 could follow elsewhere or expand: hard links to the named datasets only; contiguous layout; types
-// and shapes as given; no attributes, filters, external or virtual storage; all bytes inside the file, none shared.
-// Call it only on a file whose hash has been verified, where there is one. Throws DataError. Plain, serial HDF5.
+// The opening policy: where the tensors lie in an existing file, after checking that the file holds exactly these
+// tensors and nothing that HDF5 could follow elsewhere or expand: hard links to the named datasets only; contiguous
+// layout; types and shapes as given; no attributes, filters, external or virtual storage; all bytes inside the file,
+// none shared. Call it only on a file whose hash has been verified, where there is one. Throws DataError. Plain, serial
+// HDF5.
 StateLayout check_state_file(const std::filesystem::path& path, std::span<const TensorInfo> tensors);
 
 }  // namespace trellis::checkpoint

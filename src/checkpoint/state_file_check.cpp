@@ -1,7 +1,6 @@
+#include <algorithm>
 #include <fmt/core.h>
 #include <fmt/ranges.h>
-
-#include <algorithm>
 #include <map>
 
 #include "base/errors.h"
@@ -37,7 +36,8 @@ class Policy {
       expect(link.type == H5L_TYPE_HARD, tensor.name, "is a soft or external link");
     }
     H5O_info_t root = {};
-    expect(H5Oget_info2(file, &root, H5O_INFO_NUM_ATTRS) >= 0 && root.num_attrs == 0, "", "the root group has attributes");
+    expect(H5Oget_info2(file, &root, H5O_INFO_NUM_ATTRS) >= 0 && root.num_attrs == 0, "",
+           "the root group has attributes");
   }
 
   // Gives the offset of the dataset's first byte.

@@ -1,9 +1,8 @@
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "base/errors.h"
 #include "checkpoint/files.h"
@@ -31,11 +30,12 @@ Hdf5File create_file(const fs::path& path) {
   return Hdf5File(H5Fcreate(path.c_str(), H5F_ACC_EXCL, creation, access));
 }
 
-// From here on HDF5 writes this file into memory. It must not meet a full disk: a file that it cannot flush it keeps, and
-// crashes on when the program ends. Only pages that are written take memory, and the tensors' are not.
+// From here on HDF5 writes this file into memory. It must not meet a full disk: a file that it cannot flush it keeps,
+// and crashes on when the program ends. Only pages that are written take memory, and the tensors' are not.
 void divert_to_memory(hid_t file, const File& memory, const fs::path& path) {
   void* handle = nullptr;
-  check(H5Fget_vfd_handle(file, H5P_DEFAULT, &handle) >= 0 && handle != nullptr, "create", "HDF5 gives no descriptor", path);
+  check(H5Fget_vfd_handle(file, H5P_DEFAULT, &handle) >= 0 && handle != nullptr, "create", "HDF5 gives no descriptor",
+        path);
   const int descriptor = *static_cast<const int*>(handle);
   check(::dup3(memory.descriptor(), descriptor, O_CLOEXEC) == descriptor, "create", std::strerror(errno), path);
 }

@@ -16,9 +16,12 @@ bool name_character(char c) {
 
 std::string_view element_name(ElementType type) {
   switch (type) {
-    case ElementType::float32: return "float32";
-    case ElementType::float64: return "float64";
-    case ElementType::int64: return "int64";
+    case ElementType::float32:
+      return "float32";
+    case ElementType::float64:
+      return "float64";
+    case ElementType::int64:
+      return "int64";
   }
   return "";
 }
@@ -43,7 +46,8 @@ std::optional<std::string> fault_of(const TensorInfo& tensor) {
     return "tensor " + tensor.name + " has " + std::to_string(tensor.shape.size()) + " dimensions, expected 1 to 8";
   std::int64_t bytes = element_bytes(tensor.type);
   for (const std::int64_t size : tensor.shape) {
-    if (size < 1) return "tensor " + tensor.name + " has a dimension of " + std::to_string(size) + ", expected at least 1";
+    if (size < 1)
+      return "tensor " + tensor.name + " has a dimension of " + std::to_string(size) + ", expected at least 1";
     if (__builtin_mul_overflow(bytes, size, &bytes) || bytes > kMostBytes)
       return "tensor " + tensor.name + " claims more than 2^62 bytes";
   }

@@ -14,8 +14,8 @@ namespace trellis {
 enum class ElementType { float32, float64, int64 };
 
 constexpr std::int64_t element_bytes(ElementType type) { return type == ElementType::float32 ? 4 : 8; }
-std::string_view element_name(ElementType type);                          // "float32", ...
-std::optional<ElementType> element_type_named(std::string_view name);    // empty for any other text
+std::string_view element_name(ElementType type);                       // "float32", ...
+std::optional<ElementType> element_type_named(std::string_view name);  // empty for any other text
 
 // One tensor, whole, as the manifest lists it. The shape has 1 to 8 dimensions, each >= 1; a scalar is {1}.
 // Names are 1 to 200 characters of A-Z a-z 0-9 . _ - and do not begin with a dot.
@@ -30,10 +30,12 @@ struct TensorInfo {
   bool operator==(const TensorInfo&) const = default;
 };
 
-// What is wrong with the name or shape, or nothing. Shapes whose bytes exceed 2^62 are wrong, so the sums above are safe.
+// What is wrong with the name or shape, or nothing. Shapes whose bytes exceed 2^62 are wrong, so the sums above are
+// safe.
 std::optional<std::string> fault_of(const TensorInfo& tensor);
 
-// This rank's part of a tensor. `rows` may be empty; `data` points at the first of these rows, row-major and contiguous.
+// This rank's part of a tensor. `rows` may be empty; `data` points at the first of these rows, row-major and
+// contiguous.
 struct TensorSlice {
   std::string name;
   ElementType type = ElementType::float32;

@@ -1,11 +1,12 @@
 // Writes a checkpoint together: each rank its rows of every tensor, through parallel HDF5. Format: docs/formats.md,
 // "Checkpoint directory".
 //
-// A checkpoint appears complete or not at all. It is written into a ".tmp-" folder beside its place, brought to the disk
-// (fsync), read back and compared with the memory it came from, hashed, and only then renamed. Every phase ends with all
-// ranks agreeing that it worked; an error on any rank is thrown alike on all, the temporary folder is removed, and the
-// checkpoints that were there before are untouched. One case ends the job instead, with the same exit code and the folder
-// left to remove_stale: MPI reporting an error from within a collective write, after which HDF5's ranks cannot meet again.
+// A checkpoint appears complete or not at all. It is written into a ".tmp-" folder beside its place, brought to the
+// disk (fsync), read back and compared with the memory it came from, hashed, and only then renamed. Every phase ends
+// with all ranks agreeing that it worked; an error on any rank is thrown alike on all, the temporary folder is removed,
+// and the checkpoints that were there before are untouched. One case ends the job instead, with the same exit code and
+// the folder left to remove_stale: MPI reporting an error from within a collective write, after which HDF5's ranks
+// cannot meet again.
 #pragma once
 
 #include <cstdint>
@@ -26,10 +27,11 @@ struct WriteReport {
 };
 
 // Collective over `communicator`, which must hold the world's ranks in a plain order (Open MPI corrupts files that are
-// written over a cartesian one). Creates `root` if need be and writes root/step-NNNNNNNNNN; a checkpoint of that step that
-// exists already is replaced in one step. All ranks give the same names, types and shapes in the same order, and their
-// rows tile every tensor; otherwise InternalError. `state` is rank 0's, a JSON object of the trainer's meaning; it must
-// hold no NaN or infinity (JSON has none). Throws WriteError, the same on every rank. Calls HDF5: one thread of a process.
+// written over a cartesian one). Creates `root` if need be and writes root/step-NNNNNNNNNN; a checkpoint of that step
+// that exists already is replaced in one step. All ranks give the same names, types and shapes in the same order, and
+// their rows tile every tensor; otherwise InternalError. `state` is rank 0's, a JSON object of the trainer's meaning;
+// it must hold no NaN or infinity (JSON has none). Throws WriteError, the same on every rank. Calls HDF5: one thread of
+// a process.
 WriteReport write_checkpoint(const Communicator& communicator, const std::filesystem::path& root, std::int64_t step,
                              std::span<const TensorSlice> slices, const nlohmann::json& state);
 

@@ -26,9 +26,9 @@ class AgreedError : public CategorizedError<Code>, public Agreement {
       : CategorizedError<Code>(std::move(what), std::move(where), std::move(fix)), Agreement(of_ranks) {}
 };
 
-// Collective. `error` is what happened on this rank, if anything. Returns if no rank has one; otherwise every rank throws
-// the error of the lowest failing rank, in its own category (WriteError stays WriteError), with "rank N on HOST" added to
-// where() if there are several ranks.
+// Collective. `error` is what happened on this rank, if anything. Returns if no rank has one; otherwise every rank
+// throws the error of the lowest failing rank, in its own category (WriteError stays WriteError), with "rank N on HOST"
+// added to where() if there are several ranks.
 void agree_on_error(const Communicator& communicator, const std::optional<Error>& error);
 
 // The error that the exception being handled amounts to: itself, or InternalError's code for what is no trellis::Error.

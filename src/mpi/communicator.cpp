@@ -12,9 +12,12 @@ namespace {
 
 MPI_Op operation(Reduction reduction) {
   switch (reduction) {
-    case Reduction::sum: return MPI_SUM;
-    case Reduction::max: return MPI_MAX;
-    case Reduction::min: return MPI_MIN;
+    case Reduction::sum:
+      return MPI_SUM;
+    case Reduction::max:
+      return MPI_MAX;
+    case Reduction::min:
+      return MPI_MIN;
   }
   return MPI_OP_NULL;
 }

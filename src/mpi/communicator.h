@@ -3,10 +3,9 @@
 // are thrown as InternalError. Needs a live MpiSession.
 #pragma once
 
-#include <mpi.h>
-
 #include <cstddef>
 #include <cstdint>
+#include <mpi.h>
 #include <span>
 #include <string>
 #include <vector>

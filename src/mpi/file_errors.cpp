@@ -15,7 +15,9 @@ void end_job(MPI_File*, int* code, ...) {
   int length = 0;
   MPI_Error_string(*code, text, &length);
   MPI_Get_processor_name(host, &length);
-  log_error("cannot write a file that all ranks write: {}\n  on:    host {}\n  fix:   check the disk's space and health", text, host);
+  log_error(
+      "cannot write a file that all ranks write: {}\n  on:    host {}\n  fix:   check the disk's space and health",
+      text, host);
   std::fflush(nullptr);
   MPI_Abort(MPI_COMM_WORLD, static_cast<int>(ExitCode::write_failed));
 }

@@ -6,9 +6,9 @@
 
 namespace trellis {
 
-// While it lives, files that are opened through MPI (HDF5 does) end the whole job when MPI reports an error on them: the
-// failing rank prints the reason, mpirun exits with ExitCode::write_failed. MPI libraries that swallow such errors (Open
-// MPI's ompio with collective buffering does) are not affected: there only reading back finds them.
+// While it lives, files that are opened through MPI (HDF5 does) end the whole job when MPI reports an error on them:
+// the failing rank prints the reason, mpirun exits with ExitCode::write_failed. MPI libraries that swallow such errors
+// (Open MPI's ompio with collective buffering does) are not affected: there only reading back finds them.
 class AbortOnFileError {
  public:
   AbortOnFileError();

@@ -1,9 +1,8 @@
 #include "mpi/session.h"
 
-#include <mpi.h>
-
 #include <cstdlib>
 #include <exception>
+#include <mpi.h>
 
 #include "base/errors.h"
 #include "base/log.h"
@@ -50,8 +49,8 @@ MpiSession::MpiSession(int argc, char** argv) : exceptions_at_start_(std::uncaug
 
   if (provided < MPI_THREAD_MULTIPLE) {
     MPI_Finalize();  // the destructor does not run for an object whose constructor throws
-    throw ConfigError("the MPI library offers thread level " + std::to_string(provided) + ", but MPI_THREAD_MULTIPLE (" +
-                          std::to_string(MPI_THREAD_MULTIPLE) + ") is needed",
+    throw ConfigError("the MPI library offers thread level " + std::to_string(provided) +
+                          ", but MPI_THREAD_MULTIPLE (" + std::to_string(MPI_THREAD_MULTIPLE) + ") is needed",
                       "MPI_Init_thread", "use an MPI built with thread support, as Debian's Open MPI is");
   }
 }

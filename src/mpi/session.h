@@ -10,8 +10,8 @@ namespace trellis {
 
 class MpiSession {
  public:
-  // Initialises MPI with MPI_THREAD_MULTIPLE and names this rank in the log. Before that, sets these Open MPI parameters
-  // unless the user's environment has them already:
+  // Initialises MPI with MPI_THREAD_MULTIPLE and names this rank in the log. Before that, sets these Open MPI
+  // parameters unless the user's environment has them already:
   //   mpi_yield_when_idle=1     a waiting rank lets its own compute threads and its neighbours have the core
   //   fcoll=dynamic_gen2        collective file writes; the default (vulcan) has hung with this HDF5 (HDF5 bug 1227)
   //   ess_singleton_isolated=1  without mpirun only: no helper daemon, so neither ssh nor rsh need be installed

@@ -1,8 +1,8 @@
-// A writer and reader of sample checkpoints for the scripts in this folder, which kill it, fail its system calls and read
-// its files with other tools. Without arguments it writes one checkpoint and reads it back.
-//   write ROOT FIRST LAST LARGE_ROWS   checkpoints of steps FIRST to LAST, keeping the 2 newest; "wrote STEP" after each
-//   newest ROOT LARGE_ROWS             clears temporary folders, loads the newest checkpoint, checks it; "newest STEP"
-//   golden ROOT                        the checkpoint of tests/checkpoint/golden
+// A writer and reader of sample checkpoints for the scripts in this folder, which kill it, fail its system calls and
+// read its files with other tools. Without arguments it writes one checkpoint and reads it back.
+//   write ROOT FIRST LAST LARGE_ROWS   checkpoints of steps FIRST to LAST, keeping the 2 newest; "wrote STEP" after
+//   each newest ROOT LARGE_ROWS             clears temporary folders, loads the newest checkpoint, checks it; "newest
+//   STEP" golden ROOT                        the checkpoint of tests/checkpoint/golden
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -49,7 +49,8 @@ ExitCode run(const std::vector<std::string>& arguments) {
     write(world, folder.path(), 1, 3, 301);
     newest(world, folder.path(), 301);
   } else if (arguments[0] == "write") {
-    write(world, arguments.at(1), std::stoll(arguments.at(2)), std::stoll(arguments.at(3)), std::stoll(arguments.at(4)));
+    write(world, arguments.at(1), std::stoll(arguments.at(2)), std::stoll(arguments.at(3)),
+          std::stoll(arguments.at(4)));
   } else if (arguments[0] == "newest") {
     newest(world, arguments.at(1), std::stoll(arguments.at(2)));
   } else if (arguments[0] == "golden") {

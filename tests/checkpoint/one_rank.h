@@ -1,4 +1,5 @@
-// A test's own world of one rank, without mpirun, and an empty folder. MPI starts with the first such test of the process.
+// A test's own world of one rank, without mpirun, and an empty folder. MPI starts with the first such test of the
+// process.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -17,7 +17,8 @@ TEST_F(Reader, ReadsAnyRangeOfRows) {
   write_sample(world, root, 6);
   const auto reader = CheckpointReader::open(world, root / "step-0000000006", Verify::hash);
   for (const TensorInfo& tensor : reader.tensors())
-    for (const Range rows : {Range{0, 0}, Range{0, 1}, Range{tensor.rows() - 1, tensor.rows()}, Range{0, tensor.rows()}}) {
+    for (const Range rows :
+         {Range{0, 0}, Range{0, 1}, Range{tensor.rows() - 1, tensor.rows()}, Range{0, tensor.rows()}}) {
       std::vector<std::byte> bytes(static_cast<std::size_t>(rows.size() * tensor.row_bytes()));
       reader.read(tensor.name, rows, bytes.data());
       EXPECT_EQ(bytes, sample_rows(tensor, rows, 6)) << tensor.name;
@@ -36,22 +37,29 @@ TEST_F(Reader, NamesBothShapesWhenTheModelDiffers) {
   write_sample(world, root, 6);
   const auto reader = CheckpointReader::open(world, root / "step-0000000006", Verify::structure);
   EXPECT_NO_THROW(reader.expect({"model.bias", ElementType::float64, {7}}));
-  EXPECT_EQ(error_of<DataError>([&] { reader.expect({"model.bias", ElementType::float32, {8, 2}}); }).fact(),
+  EXPECT_EQ(error_of<DataError>([&] {
+              reader.expect({"model.bias", ElementType::float32, {8, 2}});
+            }).fact(),
             "tensor model.bias: expected float32 [8, 2], the checkpoint has float64 [7]");
-  EXPECT_EQ(error_of<DataError>([&] { reader.expect({"model.gain", ElementType::float32, {8}}); }).fact(),
+  EXPECT_EQ(error_of<DataError>([&] {
+              reader.expect({"model.gain", ElementType::float32, {8}});
+            }).fact(),
             "the checkpoint holds no tensor \"model.gain\"");
   EXPECT_TRUE(reader.contains("model.bias"));
   EXPECT_FALSE(reader.contains("model.gain"));
 }
 
 TEST_F(Reader, GivesTheStateBackExactly) {
-  const nlohmann::json state = {{"loss", 0.1 + 0.2}, {"big", INT64_MAX}, {"text", "\"manifest_xxh3_128\": \"\xc3\xa9"}, {"deep", {{"a", {1, 2, 3}}}}};
+  const nlohmann::json state = {{"loss", 0.1 + 0.2},
+                                {"big", INT64_MAX},
+                                {"text", "\"manifest_xxh3_128\": \"\xc3\xa9"},
+                                {"deep", {{"a", {1, 2, 3}}}}};
   write_sample(world, root, 1, state);
   EXPECT_EQ(CheckpointReader::open(world, root / "step-0000000001", Verify::hash).state(), state);
 }
 
-// The folder golden/ was written by this program when format version 1 was made. It must be read for ever, and as long as
-// the version is 1 the same tensors must give the same bytes.
+// The folder golden/ was written by this program when format version 1 was made. It must be read for ever, and as long
+// as the version is 1 the same tensors must give the same bytes.
 TEST_F(Reader, ReadsTheGoldenCheckpoint) {
   const auto golden = std::filesystem::path(__FILE__).parent_path() / "golden/step-0000000007";
   const auto reader = CheckpointReader::open(world, golden, Verify::hash);

@@ -31,9 +31,15 @@ std::vector<std::byte> sample_rows(const TensorInfo& tensor, Range rows, std::in
       at += sizeof element;
     };
     switch (tensor.type) {
-      case ElementType::float32: put(static_cast<float>(value) / 8); break;
-      case ElementType::float64: put(static_cast<double>(value) / 8); break;
-      case ElementType::int64: put(value); break;
+      case ElementType::float32:
+        put(static_cast<float>(value) / 8);
+        break;
+      case ElementType::float64:
+        put(static_cast<double>(value) / 8);
+        break;
+      case ElementType::int64:
+        put(value);
+        break;
     }
   }
   return bytes;

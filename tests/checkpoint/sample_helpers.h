@@ -32,7 +32,8 @@ std::vector<std::byte> sample_rows(const TensorInfo& tensor, Range rows, std::in
 
 // Writes a sample checkpoint with all the communicator's ranks.
 WriteReport write_sample(const Communicator& communicator, const std::filesystem::path& root, std::int64_t step,
-                         const nlohmann::json& state = {{"windows", 12}, {"note", "sample"}}, std::int64_t large_rows = 301);
+                         const nlohmann::json& state = {{"windows", 12}, {"note", "sample"}},
+                         std::int64_t large_rows = 301);
 
 // True if every tensor of the checkpoint, read whole, is the sample's of the checkpoint's step.
 bool holds_sample(const CheckpointReader& reader, std::int64_t large_rows = 301);

@@ -1,11 +1,10 @@
 // Writing and reading with real ranks: parallel HDF5 cannot be called by threads that play ranks.
-#include "checkpoint/writer.h"
-
 #include <gmock/gmock.h>
 
 #include "base/errors.h"
 #include "checkpoint/catalogue.h"
 #include "checkpoint/reader.h"
+#include "checkpoint/writer.h"
 #include "tests/checkpoint/sample_helpers.h"
 #include "tests/mpi/mpi_test_main.h"
 

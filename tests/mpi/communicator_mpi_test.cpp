@@ -1,10 +1,8 @@
-#include "mpi/communicator.h"
-
 #include <gmock/gmock.h>
-
 #include <numeric>
 
 #include "mpi/agreement.h"
+#include "mpi/communicator.h"
 #include "tests/mpi/mpi_test_main.h"
 
 namespace trellis {

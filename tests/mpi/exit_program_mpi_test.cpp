@@ -1,5 +1,5 @@
-// Also a program for exit_codes_test.sh, which calls it with a scenario; without one it checks only that a run that does
-// nothing wrong ends with 0 on every rank.
+// Also a program for exit_codes_test.sh, which calls it with a scenario; without one it checks only that a run that
+// does nothing wrong ends with 0 on every rank.
 #include <cstring>
 #include <string>
 

@@ -3,9 +3,8 @@
 // may be waiting in a collective call for the one that left its test.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <cstdio>
+#include <gtest/gtest.h>
 
 #include "mpi/communicator.h"
 #include "mpi/session.h"

@@ -1,8 +1,7 @@
 #include "plan/row_partition.h"
 
-#include <gtest/gtest.h>
-
 #include <cstdlib>
+#include <gtest/gtest.h>
 #include <random>
 
 namespace trellis {
