@@ -12,7 +12,7 @@ reported=0
 for try in $(seq 10); do
   mpirun -n 2 "$program" write "$work/checkpoints" $((reported + 1)) 1000000 $rows > "$work/out" 2> "$work/err" &
   launcher=$!
-  sleep "$((RANDOM % 2)).$((RANDOM % 900 + 100))"
+  sleep "0.$((RANDOM % 800 + 199))"
   mapfile -t ranks < <(pgrep -P $launcher)
   if [ $((try % 2)) = 0 ]; then
     kill -9 "${ranks[RANDOM % 2]:-$launcher}"
