@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/verify.h"
 #include "corpus/file.h"
 
 namespace trellis {
@@ -45,10 +46,6 @@ class SplitWriter {
   std::vector<File> file_;  // the open shard: none or one
   std::vector<ShardEntry> entries_;
 };
-
-// What is compared when a shard is opened: hash reads the whole file once, at gigabytes a second; structure trusts the
-// bytes.
-enum class Verify { hash, structure };
 
 struct OpenShard {
   File file;

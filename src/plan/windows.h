@@ -38,6 +38,7 @@ class WindowPlan {
   std::int64_t lanes() const { return lanes_; }
   std::int64_t lane_length() const { return lane_length_; }
   std::int64_t steps() const { return steps_; }      // of every window but perhaps the last
+  bool overlapping() const { return discard_ > 0; }  // each window begins without history
   std::int64_t windows() const { return windows_; }  // in one pass over the split
   // The tokens of the split that lane `lane` covers.
   Range lane(std::int64_t index) const { return {index * lane_length_, (index + 1) * lane_length_}; }

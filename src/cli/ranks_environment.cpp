@@ -1,0 +1,48 @@
+#include "cli/ranks_environment.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <thread>
+
+#include "comm/process_group.h"
+#include "mpi/agreement.h"
+#include "mpi/run_ranks.h"
+
+namespace trellis {
+namespace {
+
+// Processors that this process may run on.
+int usable_processors() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+  return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+}
+
+}  // namespace
+
+void use_threads(int threads, const MpiSession& session) {
+  at::set_num_interop_threads(1);
+  if (threads == 0) {
+    if (std::getenv("OMP_NUM_THREADS") != nullptr) return;  // LibTorch has read it
+    const int whole_machine = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+    threads = std::clamp(whole_machine / session.local_size(), 1, usable_processors());
+  }
+  at::set_num_threads(threads);
+}
+
+int on_ranks(const std::optional<Error>& early, const std::function<ExitCode(const Ranks&, const MpiSession&)>& work) {
+  static std::string program = "trellis";
+  char* argv[] = {program.data(), nullptr};
+  const MpiSession session(1, argv);
+  return run_ranks(session, [&] {
+    const Communicator world = Communicator::world();
+    agree_on_error(world, early);
+    Watchdog watchdog(session.rank(), kDefaultWatchdogTimeout);
+    const ProcessGroup group(make_backend(at::Device(at::kCPU), world), "world", &watchdog);
+    return work(Ranks{world, group}, session);
+  });
+}
+
+}  // namespace trellis

@@ -1,0 +1,96 @@
+// trellis train: see docs/architecture.md; the settings are config/settings.def.
+#include <fmt/core.h>
+
+#include <optional>
+
+#include "base/version.h"
+#include "cli/commands.h"
+#include "cli/ranks_environment.h"
+#include "config/command_line.h"
+#include "config/settings_io.h"
+#include "mpi/agreement.h"
+#include "train/trainer.h"
+
+namespace trellis {
+namespace {
+
+struct TrainFlags {
+  std::string config, data, run, resume = "none", init_from;
+  std::vector<std::string> words;
+  bool print = false;
+
+  CommandLine line() {
+    CommandLine line("trellis train --config FILE --data DIR --run DIR [flags] [section.option=value...]",
+                     "Trains a network on a corpus directory. Under mpirun every rank takes its share of the lanes; without it, one\n"
+                     "process does all. A run stopped by a signal (SIGUSR2, SIGTERM, Ctrl-C) or by train.seconds saves a checkpoint\n"
+                     "and ends with 75; SIGUSR1 saves one and goes on.");
+    line.section("Flags")
+        .add("config", "FILE", "settings in INI form; a resumed run may leave it out", config)
+        .add("data", "DIR", "corpus directory made by trellis-preprocess", data)
+        .add("run", "DIR", "where the run keeps checkpoints, metrics and settings", run)
+        .add("resume", "none|auto|DIR", "auto: the newest whole checkpoint of the run, or from the start if it has none; DIR: a checkpoint", resume)
+        .add("init-from", "DIR", "checkpoint whose weights a new run starts from", init_from)
+        .add_switch("print-config", "print every setting with where it came from, and exit", print)
+        .positional("section.option=value", "settings that win over the file", words);
+    return line;
+  }
+
+  LoadedSettings settings() const {
+    return load_settings(config.empty() ? std::nullopt : std::optional<std::filesystem::path>(config), words);
+  }
+
+  TrainRequest request() const {
+    const auto needed = [](const std::string& value, const char* flag) {
+      if (value.empty()) throw UsageError(std::string("--") + flag + " is missing", "command line", std::string("give --") + flag + "; trellis train --help explains");
+    };
+    needed(data, "data");
+    needed(run, "run");
+    if (!init_from.empty() && resume != "none") {
+      throw UsageError("--init-from and --resume exclude each other", "command line",
+                       "--resume goes on with a run, --init-from begins one with another's weights");
+    }
+    TrainRequest request;
+    request.settings = settings();
+    request.settings_given = !config.empty();
+    request.words = words;
+    request.data = data;
+    request.run = run;
+    if (resume == "auto") {
+      request.resume = Resume::newest;
+    } else if (resume != "none") {
+      request.resume = Resume::from_path;
+      request.checkpoint = resume;
+    }
+    if (!init_from.empty()) request.init_from = init_from;
+    return request;
+  }
+};
+
+}  // namespace
+
+int train_command(std::span<const std::string> arguments) {
+  TrainFlags flags;
+  std::optional<TrainRequest> request;
+  std::optional<Error> early;
+  try {
+    CommandLine line = flags.line();
+    switch (line.parse(arguments)) {
+      case CommandLine::Parsed::help: fmt::print("{}\n{}", line.help(), settings_help()); return 0;
+      case CommandLine::Parsed::version: fmt::print("trellis {}\n", kVersion); return 0;
+      case CommandLine::Parsed::ready: break;
+    }
+    if (flags.print) {
+      fmt::print("{}", print_config(flags.settings()));
+      return 0;
+    }
+    request = flags.request();
+  } catch (const Error& error) {
+    early = error;  // told once for all ranks, when they are there
+  }
+  return on_ranks(early, [&](const Ranks& ranks, const MpiSession& session) {
+    use_threads(request->settings.settings.train.threads, session);
+    return train(ranks, *request);
+  });
+}
+
+}  // namespace trellis

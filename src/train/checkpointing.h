@@ -1,0 +1,35 @@
+// What of a run goes into a checkpoint, and back: tensors by name, and the state object beside them. docs/formats.md lists
+// the names. Written on any number of ranks, read on any other: every tensor is there once, whole.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "checkpoint/reader.h"
+#include "checkpoint/writer.h"
+#include "config/settings.h"
+#include "train/run_state.h"
+#include "train/step.h"
+
+namespace trellis {
+
+// What a checkpoint says about its run besides tensors.
+struct CheckpointState {
+  RunState run;
+  Settings settings;
+  std::int64_t vocabulary = 0;  // words
+  std::string vocabulary_hash;
+};
+
+// Collective. Every rank writes its share of the bytes of every tensor.
+WriteReport save_checkpoint(const Ranks& ranks, const std::filesystem::path& root, TrainingStep& training, const CheckpointState& state);
+
+// Throws DataError when the checkpoint was not written by a training run, or by an incompatible version.
+CheckpointState read_state(const CheckpointReader& reader);
+
+// Weights only: for evaluation, and to start a new run from. Throws DataError if they do not fit the network.
+void load_weights(const CheckpointReader& reader, Parameters& weights);
+// Weights, optimizer and this rank's lanes of the history.
+void load_training(const CheckpointReader& reader, std::int64_t all_lanes, TrainingStep& training);
+
+}  // namespace trellis

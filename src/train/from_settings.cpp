@@ -1,0 +1,67 @@
+#include "train/from_settings.h"
+
+#include "base/errors.h"
+
+namespace trellis {
+
+TrellisShape shape_from(const Settings& settings, std::int64_t vocabulary) {
+  TrellisShape shape;
+  shape.levels = settings.model.levels;
+  shape.hidden = settings.model.hidden;
+  shape.outputs = settings.model.outputs;
+  shape.embedding = settings.model.embedding;
+  shape.kernel = settings.model.kernel;
+  shape.dilations.assign(settings.model.dilations.begin(), settings.model.dilations.end());
+  shape.vocabulary = vocabulary;
+  shape.cutoffs = settings.model.cutoffs;
+  shape.weight_norm = settings.model.weight_norm;
+  shape.auxiliary_every = settings.auxiliary.every;
+  shape.validate();
+  return shape;
+}
+
+DropoutRates dropout_from(const Settings& settings) {
+  return {.embedding = settings.dropout.embedding,
+          .input = settings.dropout.input,
+          .hidden = settings.dropout.hidden,
+          .output = settings.dropout.output,
+          .weight = settings.dropout.weight};
+}
+
+InitialValues initial_values_from(const Settings& settings) {
+  return {.kernel_deviation = settings.model.kernel_std, .embedding_range = settings.model.embedding_range};
+}
+
+OptimizerRule optimizer_rule_from(const Settings& settings) {
+  OptimizerRule rule;
+  rule.kind = settings.optimizer.name == OptimizerName::adam ? OptimizerRule::Kind::adam : OptimizerRule::Kind::sgd;
+  rule.weight_decay = settings.optimizer.weight_decay;
+  rule.clip = settings.optimizer.clip;
+  rule.beta1 = settings.optimizer.beta1;
+  rule.beta2 = settings.optimizer.beta2;
+  rule.epsilon = settings.optimizer.epsilon;
+  return rule;
+}
+
+LearningRateSchedule schedule_from(const Settings& settings) {
+  LearningRateSchedule schedule;
+  schedule.base = settings.optimizer.learning_rate;
+  schedule.warmup_steps = settings.schedule.warmup;
+  schedule.milestones = settings.schedule.milestones;
+  schedule.factor = settings.schedule.factor;
+  schedule.floor = settings.schedule.floor;
+  return schedule;
+}
+
+Keep keep_from(const Settings& settings) {
+  return settings.memory.recompute == Recompute::gates ? Keep::states : Keep::gates;
+}
+
+at::TensorOptions tensor_options_from(const Settings& settings) {
+  if (settings.train.device == DeviceChoice::cuda) {
+    throw ConfigError("train.device is cuda, but this version computes on CPUs only", "train.device", "set train.device = cpu or auto");
+  }
+  return at::TensorOptions(settings.train.precision == Precision::float64 ? at::kDouble : at::kFloat).device(at::kCPU);
+}
+
+}  // namespace trellis

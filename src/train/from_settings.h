@@ -1,0 +1,25 @@
+// From a run's settings to the plain values that the folders below take.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include "config/settings.h"
+#include "model/dropout.h"
+#include "model/initialize.h"
+#include "model/level_stack.h"
+#include "model/trellis_shape.h"
+#include "plan/learning_rate.h"
+#include "train/optimizer.h"
+
+namespace trellis {
+
+// Validated. Throws ConfigError.
+TrellisShape shape_from(const Settings& settings, std::int64_t vocabulary);
+DropoutRates dropout_from(const Settings& settings);
+InitialValues initial_values_from(const Settings& settings);
+OptimizerRule optimizer_rule_from(const Settings& settings);
+LearningRateSchedule schedule_from(const Settings& settings);
+Keep keep_from(const Settings& settings);
+at::TensorOptions tensor_options_from(const Settings& settings);
+
+}  // namespace trellis

@@ -1,0 +1,35 @@
+// Where a run stands, as plain numbers: what a checkpoint holds besides tensors. There is no random state: masks are a
+// function of the seed and `step`.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "plan/learning_rate.h"
+
+namespace trellis {
+
+struct BestValidation {
+  double loss_nats_per_token = 0;
+  std::int64_t step = 0;
+  bool operator==(const BestValidation&) const = default;
+};
+
+struct RunState {
+  std::int64_t step = 0;    // optimizer steps done = windows consumed, over all epochs
+  std::int64_t epoch = 0;   // passes over the training split finished
+  std::int64_t window = 0;  // next window of the pass
+  std::int64_t tokens = 0;  // scored in training so far
+  PlateauState plateau = {};
+  std::optional<BestValidation> best = {};
+  std::int64_t validations_without_best = 0;
+  bool operator==(const RunState&) const = default;
+
+  nlohmann::json to_json() const;
+  // Throws DataError naming `where` if something is missing or of another type.
+  static RunState from_json(const nlohmann::json& json, const std::string& where);
+};
+
+}  // namespace trellis

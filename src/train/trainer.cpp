@@ -1,0 +1,350 @@
+#include "train/trainer.h"
+
+#include <fmt/core.h>
+
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "base/log.h"
+#include "checkpoint/catalogue.h"
+#include "checkpoint/run_lock.h"
+#include "config/settings_resume.h"
+#include "config/settings_validate.h"
+#include "mpi/agreement.h"
+#include "report/format.h"
+#include "report/memory.h"
+#include "report/metrics.h"
+#include "report/progress.h"
+#include "train/checkpointing.h"
+#include "train/from_settings.h"
+#include "train/run_directory.h"
+#include "train/signals.h"
+#include "train/step.h"
+
+namespace trellis {
+namespace {
+
+double now_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// Why a run ends. Resumable ends leave work to do; the others are what the settings asked for.
+struct Stop {
+  std::string reason;
+  bool resumable;
+};
+
+class Trainer {
+ public:
+  Trainer(const Ranks& ranks, TrainRequest request);
+  ExitCode run();
+
+ private:
+  void choose_start();
+  void begin_metrics();
+  void validate_now(bool epoch_ended);
+  void save();
+  void report_step(const StepResult& result, double learning_rate);
+  std::optional<Stop> stop_after_step();
+  bool validation_due(bool epoch_ended) const;
+  std::optional<std::int64_t> total_steps() const;
+
+  const Ranks ranks_;
+  TrainRequest request_;
+  RunDirectory directory_;
+  std::optional<RunLock> lock_;
+  std::optional<CheckpointReader> resumed_;
+  Settings settings_;
+  Corpus corpus_;
+  std::optional<WindowPlan> plan_;
+  std::optional<TrainingStep> training_;
+  std::optional<WindowReader> reader_;
+  std::optional<Evaluator> evaluator_;
+  RunState state_;
+  LearningRateSchedule schedule_;
+
+  SignalRequests signals_;
+  bool checkpoint_wanted_ = false;
+  std::optional<std::int64_t> saved_step_;
+  std::optional<MetricsWriter> metrics_;   // rank 0
+  std::optional<Progress> progress_;       // rank 0
+  double started_ = now_seconds(), interval_started_ = started_;
+  std::int64_t interval_tokens_ = 0;
+  double step_overhead_ = 0;  // seconds of the interval that went into validation and checkpoints
+};
+
+// One rank of each machine hashes the shards; the others check structure only.
+std::shared_ptr<const TokenReader> open_split(const Ranks& ranks, const Corpus& corpus, const std::string& split, bool verify) {
+  return agree(ranks.world, [&] {
+    return corpus.open_split(split, verify && ranks.rank() == 0 ? Verify::hash : Verify::structure);
+  });
+}
+
+Trainer::Trainer(const Ranks& ranks, TrainRequest request)
+    : ranks_(ranks),
+      request_(std::move(request)),
+      directory_(request_.run),
+      corpus_(agree(ranks.world, [&] { return Corpus::open(request_.data); })) {
+  choose_start();
+  const TrellisShape shape = agree(ranks_.world, [&] { return shape_from(settings_, corpus_.vocabulary_size()); });
+  const at::TensorOptions options = agree(ranks_.world, [&] { return tensor_options_from(settings_); });
+  schedule_ = schedule_from(settings_);
+
+  const std::shared_ptr<const TokenReader> tokens = open_split(ranks_, corpus_, "train", settings_.data.verify);
+  plan_ = agree(ranks_.world, [&] {
+    return WindowPlan(tokens->tokens(), settings_.train.lanes, settings_.train.window, settings_.train.discard, WindowUse::training,
+                      "split 'train' of " + request_.data.string());
+  });
+  training_.emplace(ranks_, shape, settings_.auxiliary.weight, dropout_from(settings_), optimizer_rule_from(settings_),
+                    settings_.train.lanes, std::min(plan_->steps(), plan_->lane_length()), settings_.train.seed, keep_from(settings_), options);
+  if (resumed_) {
+    agree(ranks_.world, [&] { load_training(*resumed_, settings_.train.lanes, *training_); });
+    if (state_.window >= plan_->windows()) {
+      throw AgreedError<ExitCode::bad_data>(
+          fmt::format("the checkpoint stands at window {}, but a pass over this corpus has {}", state_.window, plan_->windows()),
+          request_.data.string(), "resume with the corpus that the run was started with", ranks_.size());
+    }
+  } else {
+    initialize(training_->weights(), initial_values_from(settings_), settings_.train.seed);
+    if (request_.init_from) {
+      const CheckpointReader reader = CheckpointReader::open(ranks_.world, *request_.init_from, Verify::hash);
+      agree(ranks_.world, [&] { load_weights(reader, training_->weights()); });
+      log_info("weights from {}", request_.init_from->string());
+    }
+  }
+  reader_.emplace(tokens, *plan_, training_->lanes(), state_.window,
+                  WindowReader::Options{.batches_ahead = settings_.data.prefetch});
+
+  if (corpus_.has_split("valid")) {
+    const std::shared_ptr<const TokenReader> valid = open_split(ranks_, corpus_, "valid", settings_.data.verify);
+    const std::int64_t window = settings_.valid.window > 0 ? settings_.valid.window : settings_.train.window;
+    const WindowPlan plan = agree(ranks_.world, [&] {
+      return WindowPlan(valid->tokens(), settings_.valid.lanes, window, settings_.train.discard, WindowUse::evaluation,
+                        "split 'valid' of " + request_.data.string());
+    });
+    evaluator_.emplace(ranks_, valid, plan, shape, options);
+  } else if (settings_.train.patience > 0 || settings_.schedule.plateau > 0) {
+    throw AgreedError<ExitCode::wrong_setting>("train.patience and schedule.plateau need validation, but the corpus has no split 'valid'",
+                                               request_.data.string(), "preprocess with --valid, or set both to 0", ranks_.size());
+  } else {
+    log_info("the corpus has no split 'valid': there will be no validation");
+  }
+  begin_metrics();
+  log_info("{} parameters; {} training tokens, {} a step, {} steps a pass; {} rank(s) with {} thread(s) each",
+           format_count(static_cast<double>(training_->weights().layout().count())), tokens->tokens(),
+           settings_.train.lanes * (plan_->steps() - settings_.train.discard), plan_->windows(), ranks_.size(), at::get_num_threads());
+}
+
+// Decides what this run starts from: settings and state of a checkpoint, or the settings as given.
+void Trainer::choose_start() {
+  settings_ = request_.settings.settings;
+  if (request_.resume == Resume::none) directory_.refuse_existing(ranks_.world);
+  if (request_.resume == Resume::from_path) {
+    resumed_ = CheckpointReader::open(ranks_.world, request_.checkpoint, Verify::hash);
+  }
+  lock_.emplace(ranks_.world, directory_.path());
+  if (request_.resume == Resume::newest) resumed_ = open_newest_complete(ranks_.world, directory_.checkpoints());
+  remove_stale(ranks_.world, directory_.checkpoints());
+
+  if (resumed_) {
+    const CheckpointState saved = agree(ranks_.world, [&] { return read_state(*resumed_); });
+    agree(ranks_.world, [&] {
+      if (!request_.settings_given) {
+        LoadedSettings loaded{saved.settings, {}};
+        apply_words(loaded, request_.words);
+        request_.settings = loaded;
+      }
+      settings_ = request_.settings.settings;
+      validate(settings_, request_.settings.origins);
+      const auto incompatible = incompatible_changes(saved.settings, settings_);
+      if (!incompatible.empty()) {
+        throw ConfigError("settings differ that make it another run\n" + describe(incompatible), resumed_->path().string(),
+                          "give them as they were, or start a new run (with --init-from to keep the weights)");
+      }
+      if (saved.vocabulary_hash != corpus_.vocabulary_hash()) {
+        throw DataError(fmt::format("the corpus's vocabulary ({} words, hash {}) is not the one that the run was trained with ({} words, hash {})",
+                                    corpus_.vocabulary_size(), corpus_.vocabulary_hash(), saved.vocabulary, saved.vocabulary_hash),
+                        request_.data.string(), "give the run's own corpus, or preprocess with --vocabulary of that corpus");
+      }
+    });
+    if (const auto noticed = noticed_changes(saved.settings, settings_); !noticed.empty()) {
+      log_info("settings changed since the checkpoint:\n{}", describe(noticed));
+    }
+    state_ = saved.run;
+    saved_step_ = state_.step;
+    log_info("resumed from {} (step {})", resumed_->path().string(), state_.step);
+  } else {
+    if (request_.resume == Resume::newest) log_info("nothing to resume in {}: a new run begins", directory_.path().string());
+    agree(ranks_.world, [&] { validate(settings_, request_.settings.origins); });
+  }
+  directory_.write_settings(ranks_.world, to_ini(settings_));
+}
+
+void Trainer::begin_metrics() {
+  agree(ranks_.world, [&] {
+    if (ranks_.rank() != 0) return;
+    metrics_.emplace(directory_.metrics());
+    progress_.emplace(stderr);
+    if (resumed_) {
+      metrics_->write(ResumeEvent{.step = state_.step, .epoch = state_.epoch, .checkpoint = resumed_->path().string(), .ranks = ranks_.size()});
+    } else {
+      metrics_->write(RunStartEvent{.corpus = request_.data.string(),
+                                    .precision = settings_.train.precision == Precision::float64 ? "float64" : "float32",
+                                    .device = "cpu",
+                                    .settings = to_ini(settings_),
+                                    .ranks = ranks_.size(),
+                                    .parameters = training_->weights().layout().count()});
+    }
+  });
+}
+
+std::optional<std::int64_t> Trainer::total_steps() const {
+  std::optional<std::int64_t> total;
+  if (settings_.train.epochs > 0) total = settings_.train.epochs * plan_->windows();
+  if (settings_.train.steps > 0) total = std::min(total.value_or(settings_.train.steps), settings_.train.steps);
+  return total;
+}
+
+bool Trainer::validation_due(bool epoch_ended) const {
+  if (!evaluator_) return false;
+  return settings_.valid.every > 0 ? state_.step % settings_.valid.every == 0 : epoch_ended;
+}
+
+void Trainer::validate_now(bool epoch_ended) {
+  if (!validation_due(epoch_ended)) return;
+  if (progress_) progress_->clear();
+  const double begun = now_seconds();
+  const EvaluationResult result = evaluator_->run(training_->weights());
+  const double seconds = now_seconds() - begun;
+  observe_validation(state_.plateau, result.loss_nats_per_token, settings_.schedule.plateau);
+  const bool is_best = std::isfinite(result.loss_nats_per_token) &&
+                       (!state_.best || result.loss_nats_per_token < state_.best->loss_nats_per_token);
+  if (is_best) {
+    state_.best = BestValidation{result.loss_nats_per_token, state_.step};
+    state_.validations_without_best = 0;
+  } else {
+    ++state_.validations_without_best;
+  }
+  // the best is kept on disk, and without a fixed interval every validation is a moment to save
+  checkpoint_wanted_ = checkpoint_wanted_ || is_best || settings_.checkpoint.every == 0;
+  step_overhead_ += seconds;
+  agree(ranks_.world, [&] {
+    if (!metrics_) return;
+    metrics_->write(ValidationEvent{.step = state_.step, .epoch = state_.epoch, .loss_nats_per_token = result.loss_nats_per_token,
+                                    .tokens = result.tokens, .seconds = seconds, .is_best = is_best});
+    progress_->note(fmt::format("validation at step {}: loss {} ppl {} over {} tokens in {}{}", state_.step,
+                                format_loss(result.loss_nats_per_token), format_perplexity(result.loss_nats_per_token), result.tokens,
+                                format_duration(seconds), is_best ? ", the best so far" : ""));
+  });
+}
+
+void Trainer::save() {
+  checkpoint_wanted_ = false;
+  signals_.checkpoint_done();
+  if (saved_step_ == state_.step) return;
+  if (progress_) progress_->clear();
+  const double begun = now_seconds();
+  const WriteReport report = save_checkpoint(ranks_, directory_.checkpoints(), *training_,
+                                             {.run = state_, .settings = settings_, .vocabulary = corpus_.vocabulary_size(),
+                                              .vocabulary_hash = corpus_.vocabulary_hash()});
+  saved_step_ = state_.step;
+  prune_checkpoints(ranks_.world, directory_.checkpoints(), settings_.checkpoint.keep,
+                    state_.best ? std::optional(state_.best->step) : std::nullopt);
+  step_overhead_ += now_seconds() - begun;
+  agree(ranks_.world, [&] {
+    if (!metrics_) return;
+    metrics_->write(CheckpointEvent{.step = state_.step, .path = report.path.string(), .bytes = report.bytes_total, .seconds = report.seconds});
+    progress_->note(fmt::format("checkpoint {} ({} in {})", report.path.string(), format_bytes(report.bytes_total), format_duration(report.seconds)));
+  });
+}
+
+void Trainer::report_step(const StepResult& result, double learning_rate) {
+  interval_tokens_ += result.tokens;
+  if (!metrics_) return;
+  const double now = now_seconds();
+  const double seconds = std::max(1e-9, now - interval_started_ - step_overhead_);
+  const double rate = static_cast<double>(interval_tokens_) / seconds;
+  const bool due = state_.step % settings_.log.every == 0;
+  progress_->step({.step = state_.step,
+                   .total_steps = total_steps(),
+                   .epoch = state_.epoch + 1,
+                   .loss_nats_per_token = result.loss_nats_per_token,
+                   .learning_rate = learning_rate,
+                   .gradient_norm = result.gradient_norm,
+                   .tokens_per_second = rate},
+                  due, now);
+  if (!due) return;
+  metrics_->write(StepEvent{.step = state_.step,
+                            .epoch = state_.epoch,
+                            .window = state_.window,
+                            .loss_nats_per_token = result.loss_nats_per_token,
+                            .auxiliary_loss = settings_.auxiliary.every > 0 ? std::optional(result.auxiliary_loss_nats_per_token) : std::nullopt,
+                            .learning_rate = learning_rate,
+                            .gradient_norm = result.gradient_norm,
+                            .tokens = state_.tokens,
+                            .tokens_per_second = rate,
+                            .seconds = seconds,
+                            .memory_bytes = process_memory().peak_bytes});
+  interval_started_ = now;
+  interval_tokens_ = 0;
+  step_overhead_ = 0;
+}
+
+// Collective: all ranks stop, or none.
+std::optional<Stop> Trainer::stop_after_step() {
+  const double elapsed = now_seconds() - started_;
+  std::array<std::int64_t, 3> flags{signals_.stop_requested(), signals_.checkpoint_requested(),
+                                    settings_.train.seconds > 0 && elapsed >= settings_.train.seconds};
+  ranks_.world.all_reduce(flags, Reduction::max);
+  checkpoint_wanted_ = checkpoint_wanted_ || flags[1] != 0;
+  if (settings_.train.steps > 0 && state_.step >= settings_.train.steps) return Stop{"steps", false};
+  if (settings_.train.epochs > 0 && state_.epoch >= settings_.train.epochs) return Stop{"epochs", false};
+  if (settings_.train.patience > 0 && state_.validations_without_best >= settings_.train.patience) return Stop{"patience", false};
+  if (flags[0] != 0) return Stop{"signal", true};
+  if (flags[2] != 0) return Stop{"seconds", true};
+  return std::nullopt;
+}
+
+ExitCode Trainer::run() {
+  std::optional<Stop> stop;
+  if (resumed_) stop = stop_after_step();  // a run that had ended has nothing left to do
+  while (!stop) {
+    const WindowBatch* batch = reader_->next();
+    require(batch != nullptr, "a pass ends where its last window was used");
+    const double learning_rate = learning_rate_at(schedule_, state_.step, state_.epoch, state_.plateau.falls);
+    const StepResult result = training_->run(*batch, state_.step, learning_rate);
+    ++state_.step;
+    ++state_.window;
+    state_.tokens += result.tokens;
+    report_step(result, learning_rate);
+
+    const bool epoch_ended = state_.window == plan_->windows();
+    if (epoch_ended) {
+      ++state_.epoch;
+      state_.window = 0;
+      reader_->restart(0);
+    }
+    if (epoch_ended || plan_->overlapping()) training_->clear_history();
+    validate_now(epoch_ended);
+    if (settings_.checkpoint.every > 0 && state_.step % settings_.checkpoint.every == 0) checkpoint_wanted_ = true;
+    stop = stop_after_step();
+    if (checkpoint_wanted_ || stop) save();
+  }
+  const ExitCode code = stop->resumable ? ExitCode::stopped_early : ExitCode::done;
+  agree(ranks_.world, [&] {
+    if (!metrics_) return;
+    metrics_->write(StopEvent{.step = state_.step, .epoch = state_.epoch, .reason = stop->reason, .exit_code = static_cast<int>(code)});
+    progress_->note(stop->resumable ? fmt::format("stopped at step {} ({}): go on with --resume auto", state_.step, stop->reason)
+                                    : fmt::format("finished at step {} ({})", state_.step, stop->reason));
+  });
+  return code;
+}
+
+}  // namespace
+
+ExitCode train(const Ranks& ranks, TrainRequest request) { return Trainer(ranks, std::move(request)).run(); }
+
+}  // namespace trellis

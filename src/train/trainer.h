@@ -1,0 +1,30 @@
+// The training loop: windows in order, validation, learning rate, checkpoints, stop rules, progress.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+
+#include "base/exit_codes.h"
+#include "config/settings_io.h"
+#include "corpus/corpus.h"
+#include "train/evaluation.h"
+
+namespace trellis {
+
+enum class Resume { none, newest, from_path };
+
+struct TrainRequest {
+  LoadedSettings settings;
+  bool settings_given = false;  // a configuration file was named: a resume compares it with the checkpoint's settings
+  std::vector<std::string> words;  // the command line's section.option=value, which a resume without file applies again
+  std::filesystem::path data, run;
+  Resume resume = Resume::none;
+  std::filesystem::path checkpoint;                 // Resume::from_path
+  std::optional<std::filesystem::path> init_from;   // weights to start from
+};
+
+// Collective. Returns done, or stopped_early when a signal or train.seconds ended the run before its end. Throws what
+// goes wrong, agreed over the ranks wherever several could be waiting.
+ExitCode train(const Ranks& ranks, TrainRequest request);
+
+}  // namespace trellis
