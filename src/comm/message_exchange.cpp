@@ -12,7 +12,7 @@ namespace {
 
 constexpr int kReduceTag = 1, kGatherTag = 2;
 // Bounds the memory for received contributions to about this much.
-constexpr std::int64_t kSegmentBytes = 16 << 20;
+constexpr std::int64_t kSegmentBytes = 4 << 20;
 
 }  // namespace
 

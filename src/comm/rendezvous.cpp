@@ -12,8 +12,8 @@
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "base/errors.h"
+#include "comm/node.h"
 #include "mpi/agreement.h"
-#include "mpi/check.h"
 
 namespace trellis {
 namespace {
@@ -44,16 +44,6 @@ std::string first_interface_address() {
     if (!address.empty() && !address.starts_with("127.")) return address;
   }
   return "";
-}
-
-bool all_on_one_node(const Communicator& communicator) {
-  MPI_Comm node = MPI_COMM_NULL;
-  check_mpi(MPI_Comm_split_type(communicator.get(), MPI_COMM_TYPE_SHARED, communicator.rank(), MPI_INFO_NULL, &node),
-            "MPI_Comm_split_type");
-  int size = 0;
-  MPI_Comm_size(node, &size);
-  MPI_Comm_free(&node);
-  return communicator.all_reduce(std::int64_t{size}, Reduction::min) == communicator.size();
 }
 
 std::string own_address() {

@@ -1,16 +1,21 @@
 #include "comm/shared_memory_reducer.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <exception>
 #include <new>
+#include <string>
+#include <vector>
 
 #include "base/errors.h"
 #include "comm/elementwise_reduce.h"
-#include "mpi/check.h"
+#include "comm/node.h"
 
 namespace trellis {
 namespace {
@@ -51,56 +56,60 @@ struct SharedMemoryReducer::Segment {
   }
 };
 
+namespace {
+
+// Maps `bytes` of the named shared memory, or null. With `create` it must be new, and is really there: writing into memory
+// that the system cannot back would kill the process.
+std::byte* map_shared(const std::string& name, std::size_t bytes, bool create) {
+  const int file = shm_open(name.c_str(), create ? O_RDWR | O_CREAT | O_EXCL : O_RDWR, S_IRUSR | S_IWUSR);
+  if (file < 0) return nullptr;
+  void* memory = MAP_FAILED;
+  if (!create || posix_fallocate(file, 0, static_cast<off_t>(bytes)) == 0)
+    memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  close(file);
+  return memory == MAP_FAILED ? nullptr : static_cast<std::byte*>(memory);
+}
+
+}  // namespace
+
+// Not an MPI window: freeing one is collective, and would wait for ranks that have failed.
 std::unique_ptr<SharedMemoryReducer> SharedMemoryReducer::create(const Communicator& communicator) {
   static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+  static std::atomic<int> created = 0;
   const int rank = communicator.rank(), size = communicator.size();
-  MPI_Comm node = MPI_COMM_NULL;
-  check_mpi(MPI_Comm_split_type(communicator.get(), MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &node), "MPI_Comm_split_type");
-  int on_node = 0;
-  MPI_Comm_size(node, &on_node);
-  MPI_Comm_free(&node);
-  if (communicator.all_reduce(std::int64_t{on_node}, Reduction::min) < size) return nullptr;
-
-  const MPI_Aint bytes = sizeof(Slot) + 4 * kSegmentBytes;
-  MPI_Win window = MPI_WIN_NULL;
-  void* own = nullptr;
-  const int allocated = MPI_Win_allocate_shared(bytes, 1, MPI_INFO_NULL, communicator.get(), &own, &window);
-  if (communicator.all_reduce(std::int64_t{allocated == MPI_SUCCESS}, Reduction::min) == 0) {
-    if (allocated == MPI_SUCCESS) MPI_Win_free(&window);
+  if (!all_on_one_node(communicator)) return nullptr;
+  const std::size_t bytes = memory_bytes(size);
+  const std::string name = communicator.broadcast(fmt::format("/trellis-{}-{}", getpid(), created++), 0);
+  std::byte* memory = rank == 0 ? map_shared(name, bytes, true) : nullptr;
+  communicator.barrier();
+  if (rank != 0) memory = map_shared(name, bytes, false);
+  const bool granted = communicator.all_reduce(std::int64_t{memory != nullptr}, Reduction::min) == 1;
+  if (rank == 0) shm_unlink(name.c_str());  // the memory lives until the last rank has ended, however it ends
+  if (!granted) {
+    if (memory) munmap(memory, bytes);
     return nullptr;
   }
-  std::vector<std::byte*> slots(size);
-  for (int r = 0; r < size; ++r) {
-    MPI_Aint ignored_bytes = 0;
-    int ignored_unit = 0;
-    void* base = nullptr;
-    check_mpi(MPI_Win_shared_query(window, r, &ignored_bytes, &ignored_unit, &base), "MPI_Win_shared_query");
-    slots[r] = static_cast<std::byte*>(base);
-  }
-  std::unique_ptr<SharedMemoryReducer> reducer(new SharedMemoryReducer(window, rank, std::move(slots)));
+  std::unique_ptr<SharedMemoryReducer> reducer(new SharedMemoryReducer(memory, rank, size));
   communicator.barrier();  // every slot is initialised before any rank looks at another's
   return reducer;
 }
 
-SharedMemoryReducer::SharedMemoryReducer(MPI_Win window, int rank, std::vector<std::byte*> slots)
-    : window_(window), rank_(rank), size_(static_cast<int>(slots.size())), slots_(std::move(slots)),
-      exceptions_at_start_(std::uncaught_exceptions()) {
-  new (slots_[rank_]) Slot{};
+SharedMemoryReducer::SharedMemoryReducer(std::byte* memory, int rank, int size) : memory_(memory), rank_(rank), size_(size) {
+  new (&slot(rank_)) Slot{};
 }
 
-SharedMemoryReducer::~SharedMemoryReducer() {
-  if (under_way_ || std::uncaught_exceptions() > exceptions_at_start_) return;
-  int finalized = 0;
-  MPI_Finalized(&finalized);
-  if (!finalized) MPI_Win_free(&window_);
-}
+SharedMemoryReducer::~SharedMemoryReducer() { munmap(memory_, memory_bytes(size_)); }
 
-SharedMemoryReducer::Slot& SharedMemoryReducer::slot(int rank) const { return *reinterpret_cast<Slot*>(slots_[rank]); }
+std::size_t SharedMemoryReducer::memory_bytes(int size) { return size * (sizeof(Slot) + 4 * kSegmentBytes); }
+
+SharedMemoryReducer::Slot& SharedMemoryReducer::slot(int rank) const {
+  return *reinterpret_cast<Slot*>(memory_ + rank * (sizeof(Slot) + 4 * kSegmentBytes));
+}
 std::byte* SharedMemoryReducer::deposited(int rank, std::uint64_t step) const {
-  return slots_[rank] + sizeof(Slot) + (step % 2) * kSegmentBytes;
+  return reinterpret_cast<std::byte*>(&slot(rank) + 1) + (step % 2) * kSegmentBytes;
 }
 std::byte* SharedMemoryReducer::reduced(int rank, std::uint64_t step) const {
-  return slots_[rank] + sizeof(Slot) + (2 + step % 2) * kSegmentBytes;
+  return reinterpret_cast<std::byte*>(&slot(rank) + 1) + (2 + step % 2) * kSegmentBytes;
 }
 
 // Segment k uses the buffers of segment k-2 again. That is safe because
@@ -166,7 +175,6 @@ void SharedMemoryReducer::all_reduce(std::span<std::byte> bytes, at::ScalarType 
   // An empty tensor passes as one empty segment, so that ranks which bring something else are noticed.
   const std::int64_t segments = std::max<std::int64_t>(1, (total + kSegmentBytes - 1) / kSegmentBytes);
   const Slot::Signature signature = {bytes.size(), static_cast<std::int32_t>(dtype), static_cast<std::int32_t>(reduction)};
-  under_way_ = true;
   const std::uint64_t first = step_ + 1;
   step_ += segments;
   const auto segment = [&](std::int64_t index) {
@@ -175,7 +183,6 @@ void SharedMemoryReducer::all_reduce(std::span<std::byte> bytes, at::ScalarType 
   };
   if (total <= kWholeBytes) {
     reduce_whole(segment(0), patience);
-    under_way_ = false;
     return;
   }
   deposit(segment(0));
@@ -184,7 +191,6 @@ void SharedMemoryReducer::all_reduce(std::span<std::byte> bytes, at::ScalarType 
     if (index + 1 < segments) deposit(segment(index + 1));
     collect(segment(index), patience);
   }
-  under_way_ = false;
 }
 
 }  // namespace trellis

@@ -10,13 +10,11 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
-#include <mpi.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <vector>
 
 #include "comm/polling.h"
 #include "mpi/communicator.h"
@@ -29,7 +27,6 @@ class SharedMemoryReducer {
   static std::unique_ptr<SharedMemoryReducer> create(const Communicator& communicator);
   SharedMemoryReducer(const SharedMemoryReducer&) = delete;
   SharedMemoryReducer& operator=(const SharedMemoryReducer&) = delete;
-  // Collective, except after a failed all_reduce or while an exception unwinds: the others may never come here.
   ~SharedMemoryReducer();
 
   // Collective, in place. InternalError on every rank if they disagree about size, dtype or operation.
@@ -39,7 +36,8 @@ class SharedMemoryReducer {
   struct Slot;     // what one rank shares
   struct Segment;  // the part of the tensor that goes through at once
 
-  SharedMemoryReducer(MPI_Win window, int rank, std::vector<std::byte*> slots);
+  SharedMemoryReducer(std::byte* memory, int rank, int size);
+  static std::size_t memory_bytes(int size);
 
   void deposit(const Segment& segment);
   void reduce_own_slice(const Segment& segment, const Patience& patience);
@@ -50,12 +48,9 @@ class SharedMemoryReducer {
   std::byte* deposited(int rank, std::uint64_t step) const;
   std::byte* reduced(int rank, std::uint64_t step) const;
 
-  MPI_Win window_;
+  std::byte* memory_;  // the slots of all ranks
   int rank_, size_;
-  std::vector<std::byte*> slots_;  // of every rank
-  std::uint64_t step_ = 0;         // segments so far, the same on every rank
-  bool under_way_ = false;         // still true after an all_reduce that threw
-  int exceptions_at_start_;
+  std::uint64_t step_ = 0;  // segments so far, the same on every rank
 };
 
 }  // namespace trellis

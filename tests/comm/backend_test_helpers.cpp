@@ -9,8 +9,9 @@
 namespace trellis::testing_support {
 
 at::Tensor sample(std::int64_t size, at::ScalarType dtype, int rank) {
-  const at::Tensor values = at::remainder(at::arange(size, at::kLong) * 7 + 3 * rank, 11);
-  return dtype == at::kBool ? values.gt(5) : values.to(dtype);
+  const at::Tensor period = at::remainder(at::arange(11, at::kLong) * 7 + 3 * rank, 11);
+  const at::Tensor values = dtype == at::kBool ? period.gt(5) : period.to(dtype);
+  return values.repeat({size / 11 + 1}).narrow(0, 0, size).contiguous();
 }
 
 at::Tensor random_floats(std::int64_t size, int rank, at::ScalarType dtype) {
