@@ -19,14 +19,13 @@ expect() {
   fi
 }
 
-for ranks in 3; do
-  expect 0 "error" 0 mpirun -n $ranks "$program"
-  expect 74 "error: no space" 1 mpirun -n $ranks "$program" agreed
-  expect 74 "rank $((ranks - 1)) on $(hostname)" 1 mpirun -n $ranks "$program" agreed
-  expect 65 "[rank $((ranks - 1))] error: token 9 of 8" 1 mpirun -n $ranks "$program" alone
-  expect 70 "error: unforeseen" 1 mpirun -n $ranks "$program" foreign
-  expect 76 "error: " 0 mpirun -n $ranks "$program" abort
-done
+ranks=3
+expect 0 "error" 0 mpirun -n $ranks "$program"
+expect 74 "error: no space" 1 mpirun -n $ranks "$program" agreed
+expect 74 "rank $((ranks - 1)) on $(hostname)" 1 mpirun -n $ranks "$program" agreed
+expect 65 "[rank $((ranks - 1))] error: token 9 of 8" 1 mpirun -n $ranks "$program" alone
+expect 70 "error: unforeseen" 1 mpirun -n $ranks "$program" foreign
+expect 76 "error: " 0 mpirun -n $ranks "$program" abort
 expect 0 "error" 0 "$program"
 expect 74 "error: no space" 1 "$program" agreed
 expect 65 "error: token 9 of 8" 1 "$program" alone
