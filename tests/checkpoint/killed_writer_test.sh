@@ -17,7 +17,7 @@ for try in $(seq 10); do
     sleep 0.1
   done
   sleep "0.$((RANDOM % 400 + 100))"
-  mapfile -t ranks < <(pgrep -P $launcher)
+  read -ra ranks < "/proc/$launcher/task/$launcher/children"
   if [ $((try % 2)) = 0 ]; then
     kill -9 "${ranks[RANDOM % 2]:-$launcher}"
   else
