@@ -15,6 +15,7 @@ void remember(int signal) { received = signal; }
 void watch_interruption() {
   struct sigaction action {};
   action.sa_handler = remember;
+  action.sa_flags = SA_RESTART;  // no read or fsync fails for it
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(signal, &action, nullptr);
   std::signal(SIGXFSZ, SIG_IGN);
 }

@@ -2,10 +2,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "tests/corpus/corpus_fixture.h"
+#include "tests/preprocessing/text_corpus_fixture.h"
 
 namespace trellis {
 namespace {
@@ -15,52 +13,6 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::StartsWith;
-
-class TextCorpus : public testing::Test {
- protected:
-  // Options for splits of these texts, each a file of its own.
-  TextCorpusOptions texts(const std::vector<std::string>& train, const std::vector<std::string>& valid = {}) {
-    TextCorpusOptions options;
-    for (const std::string& text : train)
-      options.files[0].push_back(put_file(directory_ / ("t" + std::to_string(made_++)), text));
-    for (const std::string& text : valid)
-      options.files[1].push_back(put_file(directory_ / ("v" + std::to_string(made_++)), text));
-    options.output = directory_ / ("corpus" + std::to_string(made_++));
-    return options;
-  }
-  static Manifest build(const TextCorpusOptions& options) {
-    return build_text_corpus(options, [](const TextProgress&) {});
-  }
-  static std::string building(const TextCorpusOptions& options) {
-    const std::string said = error_of([&] { build(options); });
-    EXPECT_EQ(fs::exists(options.output), said == "no error");
-    for (const auto& entry : fs::directory_iterator(options.output.parent_path()))
-      EXPECT_FALSE(entry.path().filename().string().starts_with(".tmp-")) << entry.path();
-    return said;
-  }
-  // The split read back as tokens.
-  static std::vector<std::string> tokens(const TextCorpusOptions& options, const char* split = "train") {
-    const Corpus corpus = Corpus::open(options.output);
-    const Vocabulary vocabulary = corpus.load_vocabulary();
-    const auto reader = corpus.open_split(split);
-    std::vector<std::int64_t> ids(static_cast<std::size_t>(reader->tokens()));
-    reader->read(0, ids);
-    std::vector<std::string> words;
-    for (const std::int64_t id : ids) words.emplace_back(vocabulary[id]);
-    return words;
-  }
-  std::vector<std::string> tokens_of(const std::vector<std::string>& train, Unit unit = Unit::word,
-                                     Lines lines = Lines::end_with_eos) {
-    TextCorpusOptions options = texts(train);
-    options.unit = unit;
-    options.lines = lines;
-    build(options);
-    return tokens(options);
-  }
-
-  const TemporaryDirectory directory_;
-  int made_ = 0;
-};
 
 TEST_F(TextCorpus, WordsLieBetweenWhitespaceAndLinesEndWithEos) {
   EXPECT_THAT(tokens_of({"a b\n"}), ElementsAre("a", "b", "<eos>"));
@@ -73,46 +25,6 @@ TEST_F(TextCorpus, WordsLieBetweenWhitespaceAndLinesEndWithEos) {
               ElementsAre(std::string("a\0b", 3), std::string("a\0", 2), "<eos>"));
   EXPECT_THAT(tokens_of({"caf\xC3\xA9\xC2\xA0x\n"}),
               ElementsAre("caf\xC3\xA9\xC2\xA0x", "<eos>"));  // only ASCII whitespace divides
-}
-
-TEST(SpaceMask, KnowsEveryByteAtEveryPlace) {
-  for (int value = 0; value < 256; ++value)
-    for (int at = 0; at < 64; ++at)
-      for (const char around : {'x', ' ', '\xFF', '\0'}) {
-        std::string bytes(64, around);
-        bytes[static_cast<std::size_t>(at)] = static_cast<char>(value);
-        const std::uint64_t others = around == ' ' ? ~std::uint64_t{0} : 0, one = std::uint64_t{1} << at;
-        const bool space = std::string(" \t\n\v\f\r").find(static_cast<char>(value)) != std::string::npos;
-        ASSERT_EQ(space_mask(bytes.data()), space ? others | one : others & ~one) << value << " at " << at;
-      }
-}
-
-TEST(ForEachWords, AgreesWithAByteByByteWalkForEveryLengthAndPattern) {
-  std::uint32_t seed = 0;
-  for (std::size_t length = 0; length <= 200; ++length)
-    for (const Lines lines : {Lines::end_with_eos, Lines::are_whitespace}) {
-      std::string text;
-      for (const std::uint32_t id : some_ids(length + ++seed % 50, 9)) text += " \nab\xC3\xFF\0\t\r"[id];
-      text.resize(length);
-      const fs::path path = "x";
-      const TextBlock block{&path, 0, text, true};
-      std::vector<std::string> expected, found;
-      std::string word;
-      for (const char c : text + ' ') {
-        if (!is_space(c)) {
-          word += c;
-          continue;
-        }
-        if (!word.empty()) expected.push_back(word);
-        word.clear();
-        if (c == '\n' && lines == Lines::end_with_eos) expected.push_back("<eos>");
-      }
-      if (lines == Lines::end_with_eos && !text.empty() && text.back() != '\n') expected.push_back("<eos>");
-      for_each_words(block, lines, [&](std::span<const std::string_view> words) {
-        found.insert(found.end(), words.begin(), words.end());
-      });
-      ASSERT_EQ(found, expected) << length;
-    }
 }
 
 TEST_F(TextCorpus, WithoutEosNewlinesAreWhitespace) {
@@ -183,72 +95,6 @@ TEST_F(TextCorpus, MinCountAlwaysMakesUnk) {
   EXPECT_EQ(Corpus::open(options.output).load_vocabulary().count(2), 0U);
 }
 
-TEST_F(TextCorpus, AnUnseenTokenWithoutUnkIsNamedWithItsLine) {
-  EXPECT_THAT(building(texts({"a\n"}, {"a\n\na strange\n"})),
-              AllOf(StartsWith("65: 'strange' does not occur in the training text, whose vocabulary has no <unk>"),
-                    HasSubstr(": line 3\n"), HasSubstr("--min-count 2")));
-  EXPECT_THAT(building(texts({"a\n"}, {"\x1B[31mred\n"})), StartsWith("65: '\\x1b[31mred' does not occur"));
-  TextCorpusOptions bytes = texts({"a\n"}, {"a\n\xFF"});
-  bytes.unit = Unit::byte;
-  EXPECT_THAT(building(bytes), AllOf(StartsWith("65: byte 0xff does not occur"), HasSubstr(": line 2\n")));
-}
-
-TEST_F(TextCorpus, InvalidUtf8IsNamedByItsByte) {
-  const std::vector<std::pair<std::string, std::string>> cases{
-      {"a\nb \xFF", "byte 0xff\n  where: FILE: byte 4, line 2"},
-      {"abcdefgh\xC3", "byte 0xc3\n  where: FILE: byte 8, line 1"},       // cut at the end
-      {"\xC0\xAF", "byte 0xc0\n  where: FILE: byte 0, line 1"},           // overlong
-      {"a\xED\xA0\x80", "byte 0xed\n  where: FILE: byte 1, line 1"},      // surrogate
-      {"a\xF4\x90\x80\x80", "byte 0xf4\n  where: FILE: byte 1, line 1"},  // beyond Unicode
-      {"12345678\x80", "byte 0x80\n  where: FILE: byte 8, line 1"},       // continuation without a start
-      {"\xEF\xBB\xBF"
-       "ab\xFF",
-       "byte 0xff\n  where: FILE: byte 5, line 1"},  // behind a byte order mark
-  };
-  for (const Unit unit : {Unit::word, Unit::character})
-    for (const auto& [text, message] : cases) {
-      TextCorpusOptions options = texts({"fine\n", text});
-      options.unit = unit;
-      std::string expected = "65: invalid UTF-8: " + message;
-      expected.replace(expected.find("FILE"), 4, options.files[0][1].string());
-      EXPECT_THAT(building(options), StartsWith(expected));
-    }
-}
-
-TEST_F(TextCorpus, InputsThatCannotBeReadAreNamed) {
-  TextCorpusOptions options = texts({"a\n"});
-  options.files[1] = {directory_ / "missing.txt"};
-  EXPECT_THAT(building(options),
-              AllOf(StartsWith("66: cannot be read: No such file or directory"), HasSubstr("missing.txt")));
-  options.files[1] = {directory_.path()};
-  EXPECT_THAT(building(options), StartsWith("65: is a directory, expected a file"));
-  options.files[1] = {put_file(directory_ / "empty.txt", "")};
-  EXPECT_THAT(building(options), AllOf(StartsWith("65: is empty"), HasSubstr("empty.txt")));
-  ASSERT_EQ(::mkfifo((directory_ / "pipe").c_str(), 0600), 0);
-  options.files[1] = {directory_ / "pipe"};
-  EXPECT_THAT(building(options), StartsWith("65: is not a regular file (a pipe or device cannot be read twice)"));
-  options.files[1] = {put_file(directory_ / "blank.txt", " \n ")};
-  options.lines = Lines::are_whitespace;
-  EXPECT_THAT(building(options), StartsWith("65: has only whitespace, no tokens"));
-}
-
-TEST_F(TextCorpus, TextThatChangesMeanwhileIsRefused) {
-  TextCorpusOptions options = texts({"a b\nc\n"});
-  const auto change_at = [&](const char* moment, const std::string& text) {
-    return error_of([&] {
-      build_text_corpus(options, [&](const TextProgress& progress) {
-        if (progress.doing == moment) put_file(options.files[0][0], text);
-      });
-    });
-  };
-  EXPECT_THAT(change_at("counting train", "a b\nc\nd\n"),
-              AllOf(StartsWith("65: changed while it was being read: 6 bytes at first, 8 now"), HasSubstr("t0")));
-  put_file(options.files[0][0], "a b\nc\n");
-  EXPECT_THAT(change_at("counting train", "a"),
-              StartsWith("65: changed while it was being read: 6 bytes at first, 1 now"));
-  EXPECT_FALSE(fs::exists(options.output));
-}
-
 TEST_F(TextCorpus, ExistingOutputIsKept) {
   TextCorpusOptions options = texts({"a\n"});
   build(options);
@@ -305,15 +151,6 @@ TEST_F(TextCorpus, TheFirstErrorInTheTextIsReportedWhateverTheThreads) {
     options.threads = threads;
     EXPECT_THAT(building(options), HasSubstr(": byte " + std::to_string(first) + ", line "));
   }
-}
-
-TEST_F(TextCorpus, WordsBeyondAllMeasureAreNoText) {
-  TextCorpusOptions options = texts({"a " + std::string(70'000, 'x') + "\n"});
-  EXPECT_THAT(building(options),
-              AllOf(StartsWith("65: a word of 70000 bytes, expected at most 65536"), HasSubstr(": byte 2\n")));
-  EXPECT_THAT(building(texts({"a\n" + std::string(3 << 20, 'x')})),
-              AllOf(StartsWith("65: a word of more than 65536 bytes"), HasSubstr("--unit byte")));
-  EXPECT_EQ(building(texts({std::string(65'536, 'x')})), "no error");
 }
 
 TEST_F(TextCorpus, ReusesAVocabulary) {
