@@ -1,0 +1,158 @@
+# For tests that train small networks; sourced. Gives a scratch folder in $work (removed at the end), a corpus, a
+# configuration, and the expectations below.
+# shellcheck shell=bash disable=SC2034,SC2154
+set -u
+work=${WORK_DIR:?}/$(basename "$0" .sh).$$
+mkdir -p "$work" && cd "$work" || exit 1
+trap 'rm -rf "$work"' EXIT
+trellis=${BUILD_BIN:?}/trellis
+comparator=$SOURCE_DIR/tests/train/compare_runs.py
+export OMP_NUM_THREADS=1
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_plm=isolated
+export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
+limit=${TRELLIS_TEST_SECONDS:-120}  # of one command; what takes longer hangs
+failures=0
+
+# the one that has h5py: it comes from a package of the system's python
+for python in python3 /usr/bin/python3; do
+  "$python" -c "import h5py, numpy" 2> /dev/null && break
+done
+
+fail() {
+  printf 'FAILED: %s\n' "$*"
+  failures=$((failures + 1))
+}
+
+# finish WHAT: the verdict, as the script's exit status
+finish() {
+  [ "$failures" = 0 ] || { echo "$failures failures"; exit 1; }
+  echo "$*"
+}
+
+# ranks N COMMAND...: without mpirun for one
+ranks() {
+  local count=$1
+  shift
+  if [ "$count" = 1 ]; then timeout "$limit" "$@"; else timeout "$limit" mpirun -n "$count" "$@"; fi
+}
+
+# expect CODE COMMAND...: the command must end with it; its output goes to $work/output
+expect() {
+  local expected=$1 code
+  shift
+  "$@" > "$work/output" 2>&1
+  code=$?
+  [ "$code" = "$expected" ] || { fail "exit code $code instead of $expected from: $*"; tail -n 20 "$work/output"; return 1; }
+}
+
+# says TEXT: the last expect's output holds it
+says() { grep -qF -- "$1" "$work/output" || { fail "no '$1' in the output:"; cat "$work/output"; }; }
+
+# zipf_text SEED WORDS: words w1 ... w60, the frequent ones first, eleven a line; the same text everywhere
+zipf_text() {
+  awk -v seed="$1" -v words="$2" 'BEGIN {
+    x = seed
+    for (i = 1; i <= words; ++i) {
+      x = (x * 16807) % 2147483647
+      printf "w%d%s", int(exp(x / 2147483647 * log(61))), i % 11 && i < words ? " " : "\n"
+    }
+  }'
+}
+
+# corpus NAME TRAINING_WORDS: folder NAME with the splits train, valid and test; the 61 words are in each vocabulary
+corpus() {
+  { seq -f "w%.0f" 60 | tr '\n' ' '; zipf_text 12345 $(($2 - 60)); } > "$1.train"
+  zipf_text 777 330 > "$1.valid"
+  zipf_text 4242 440 > "$1.test"
+  "$BUILD_BIN/trellis-preprocess" text --train "$1.train" --valid "$1.valid" --test "$1.test" --output "$1" > "$1.log" 2>&1 || {
+    cat "$1.log"
+    exit 1
+  }
+}
+
+# Every kind of dropout, cluster, auxiliary output and normalisation, small.
+cat > small.ini << 'INI'
+[model]
+levels = 4
+hidden = 24
+outputs = 12
+embedding = 12
+cutoffs = 10,30
+kernel_std = 0.1
+[dropout]
+embedding = 0.1
+input = 0.2
+hidden = 0.2
+output = 0.3
+weight = 0.2
+[auxiliary]
+every = 2
+weight = 0.3
+[train]
+lanes = 7
+window = 10
+precision = float64
+[optimizer]
+learning_rate = 0.01
+[valid]
+lanes = 5
+[log]
+every = 1
+INI
+
+# train RANKS RUN [WORD...]: on the corpus $data with small.ini
+train() {
+  local count=$1 run=$2
+  shift 2
+  ranks "$count" "$trellis" train --config small.ini --data "$data" --run "$run" "$@"
+}
+
+# steps_of RUN: the steps that its metrics tell, one "STEP LOSS" a line, the loss as it is written there
+steps_of() { sed -n 's/.*"event":"step".*"step":\([0-9]*\),.*"loss_nats":\([^,]*\),.*/\1 \2/p' "$1/metrics.jsonl"; }
+last_step_of() { { steps_of "$1" 2> /dev/null | tail -n 1; echo 0 0; } | sed 's/ .*//;q'; }
+newest_of() { find "$1/checkpoints" -maxdepth 1 -name 'step-*' 2> /dev/null | sort | tail -n 1; }
+
+# wait_until SECONDS COMMAND...: true when the command succeeds within them
+wait_until() {
+  local end=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    [ "$SECONDS" -lt "$end" ] || return 1
+    sleep 0.05
+  done
+}
+
+# refuse CODE TEXT COMMAND...: it ends with the code, with one message that holds the text, and with no trace of a crash
+refuse() {
+  local code=$1 text=$2
+  shift 2
+  expect "$code" "$@" || return
+  says "$text"
+  [ "$(grep -c 'error: ' "$work/output")" = 1 ] || { fail "not one message from: $*"; cat "$work/output"; }
+  if grep -qE 'terminate called|Aborted|Segmentation|received signal|what\(\)|AddressSanitizer|Backtrace|Exception raised|HDF5-DIAG' "$work/output"; then
+    fail "a crash from: $*"
+    cat "$work/output"
+  fi
+  refused=$((${refused:-0} + 1))
+}
+
+# holds_only FOLDER NAME...: hidden entries count
+holds_only() {
+  local folder=$1
+  shift
+  [ "$(find "$folder" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | tr '\n' ' ')" = "$(printf '%s\n' "$@" | sort | tr '\n' ' ')" ] ||
+    fail "$folder holds $(find "$folder" -mindepth 1 | tr '\n' ' '), expected $*"
+}
+
+# flip FILE OFFSET: one bit; a negative offset counts from the end
+flip() {
+  "$python" - "$@" << 'PYTHON'
+import sys
+name, offset = sys.argv[1], int(sys.argv[2])
+with open(name, "r+b") as file:
+    file.seek(offset, 2 if offset < 0 else 0)
+    byte = file.read(1)[0]
+    file.seek(-1, 1)
+    file.write(bytes([byte ^ 64]))
+PYTHON
+}
