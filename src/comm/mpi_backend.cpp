@@ -22,6 +22,10 @@ class MessageWork final : public c10d::Work {
               std::function<Patience(std::chrono::milliseconds)> patience)
       : Work(rank, type), tensors_(std::move(tensors)), requests_(std::move(requests)), source_(source), patience_(std::move(patience)) {}
 
+  // MPI may still use the memory of a message that nobody waited for, so that memory is never freed.
+  ~MessageWork() override {
+    if (!done_) new std::vector<at::Tensor>(std::move(tensors_));
+  }
   bool isCompleted() override {
     const std::lock_guard lock(requests_mutex_);
     return test();
