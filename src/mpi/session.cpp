@@ -20,6 +20,7 @@ void set_environment_defaults() {
   if (!started_by_launcher) {
     setenv("OMPI_MCA_ess_singleton_isolated", "1", keep);
     setenv("OMPI_MCA_plm", "isolated", keep);
+    setenv("OMPI_MCA_sharedfp", "^sm", keep);
   }
 }
 
