@@ -1,0 +1,129 @@
+"""What the speed measurements share: a corpus to train on, runs as separate processes, and pairs of runs compared.
+
+Speeds are only compared within a pair of runs that followed each other, and pairs by their median: other work on the
+machine then touches both sides alike.
+"""
+import argparse
+import json
+import lzma
+import os
+import pathlib
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+CONFIG = SOURCE / "configs" / "wikitext2-small.ini"
+VOCABULARY = 33_278  # of WikiText-2
+SPLITS = ("train", "valid", "test")
+
+
+def arguments(description, threads=None, pairs=7, steps=60):
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if threads:
+        parser.add_argument("--threads", type=int, default=threads, help="CPU threads of a process (default %(default)s)")
+    parser.add_argument("--pairs", type=int, default=pairs, help="pairs of runs (default %(default)s)")
+    parser.add_argument("--steps", type=int, default=steps,
+                        help="steps of a run; speed is that of the second half (default %(default)s)")
+    parser.add_argument("--text", type=pathlib.Path,
+                        help="text to train on; else WikiText-2 from the folder TRELLIS_REAL_DATA, else a generated text")
+    parser.add_argument("--build", type=pathlib.Path, default=SOURCE / "build", help="build folder (default %(default)s)")
+    parser.add_argument("settings", nargs="*", metavar="section.option=value", help="settings that win over configs/wikitext2-small.ini")
+    options = parser.parse_args()
+    if options.pairs < 1 or options.steps < 2:
+        parser.error("--pairs must be at least 1 and --steps at least 2")
+    return options
+
+
+def generated_text():
+    """Words with Zipf's frequencies, the same at every call, each word at least once."""
+    draw = random.Random(1)
+    words = [f"w{n}" for n in range(VOCABULARY - 1)]  # and <eos>
+    tokens = words + draw.choices(words, weights=[1 / (n + 2.7) for n in range(len(words))], k=1_000_000)
+    draw.shuffle(tokens)
+    return "".join(" ".join(tokens[n : n + 25]) + "\n" for n in range(0, len(tokens), 25))
+
+
+def write_texts(options, folder):
+    """The three splits as files in `folder`; returns what they are."""
+    real = os.environ.get("TRELLIS_REAL_DATA")
+    archives = [pathlib.Path(real) / f"wikitext-2.{split}.txt.xz" for split in SPLITS] if real else []
+    if not options.text and archives and all(archive.exists() for archive in archives):
+        for split, archive in zip(SPLITS, archives):
+            (folder / split).write_bytes(lzma.open(archive).read())
+        return "WikiText-2"
+    text = options.text.read_bytes() if options.text else generated_text().encode()
+    (folder / "train").write_bytes(text)
+    start = text[: text.rfind(b"\n", 0, 1_000_000) + 1] or text  # nobody validates here, but a corpus has three splits
+    for split in SPLITS[1:]:
+        (folder / split).write_bytes(start)
+    return str(options.text) if options.text else "generated text with Zipf's frequencies"
+
+
+def make_corpus(options, folder):
+    name = write_texts(options, folder)
+    corpus = folder / "corpus"
+    files = [word for split in SPLITS for word in (f"--{split}", folder / split)]
+    run([options.build / "bin" / "trellis-preprocess", "text", *files, "--unit", "word", "--output", corpus])
+    words = json.loads((corpus / "manifest.json").read_text())["vocabulary"]["words"]
+    print(f"corpus: {name}, vocabulary {words}", flush=True)
+    return corpus
+
+
+def run(command, environment=None):
+    """Runs to the end; returns what it printed. Ends this program with the output if it fails."""
+    result = subprocess.run([str(word) for word in command], env={**os.environ, **(environment or {})},
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if result.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))}\n{result.stdout}ended with {result.returncode}")
+    return result.stdout
+
+
+class Measurement:
+    def __init__(self, tokens_per_second, peak_bytes, losses):
+        self.tokens_per_second, self.peak_bytes, self.losses = tokens_per_second, peak_bytes, losses
+
+
+def common_settings(options, threads):
+    return [f"train.threads={threads}", f"train.steps={options.steps}", "log.every=5", *options.settings]
+
+
+def trellis_train(options, corpus, folder, threads, launcher=()):
+    """One run of `trellis train`, without validation; its checkpoint at the end counts for memory, not for time."""
+    run_folder = pathlib.Path(tempfile.mkdtemp(dir=folder))
+    run([*launcher, options.build / "bin" / "trellis", "train", "--config", CONFIG, "--data", corpus, "--run", run_folder / "run",
+         *common_settings(options, threads), f"valid.every={options.steps + 1}"], {"OMP_NUM_THREADS": str(threads)})
+    events = [json.loads(line) for line in (run_folder / "run" / "metrics.jsonl").read_text().splitlines()]
+    shutil.rmtree(run_folder)
+    steps = [event for event in events if event["event"] == "step"]
+    timed = [event for event in steps if event["step"] > options.steps // 2]
+    tokens = sum(event["tokens_per_second"] * event["seconds"] for event in timed)
+    peak = max(event["memory_bytes"] for event in events if "memory_bytes" in event)
+    return Measurement(tokens / sum(event["seconds"] for event in timed), peak, {event["step"]: event["loss_nats"] for event in steps})
+
+
+def peer(options, corpus, threads):
+    """One run of the same training in plain LibTorch autograd."""
+    output = run([options.build / "tests" / "libtorch_peer", "--data", corpus, "--config", CONFIG, "--measure", (options.steps + 1) // 2,
+                  *common_settings(options, threads)], {"OMP_NUM_THREADS": str(threads)})
+    values, losses = {}, {}
+    for words in (line.split() for line in output.splitlines()):
+        if len(words) == 2:
+            values[words[0]] = float(words[1])
+        if len(words) == 4 and words[0] == "step":
+            losses[int(words[1])] = float(words[3])
+    return Measurement(values["tokens_per_second"], int(values["peak_bytes"]), losses)
+
+
+def print_pairs(names, pairs):
+    """pairs: list of (Measurement, Measurement). Prints each and the medians; returns the median ratio of speeds."""
+    print(f"{'pair':>4}  {names[0] + ' tokens/s':>22}  {names[1] + ' tokens/s':>22}  {'ratio':>6}")
+    for n, (a, b) in enumerate(pairs, 1):
+        print(f"{n:4}  {a.tokens_per_second:22.1f}  {b.tokens_per_second:22.1f}  {a.tokens_per_second / b.tokens_per_second:6.3f}")
+    ratio = statistics.median(a.tokens_per_second / b.tokens_per_second for a, b in pairs)
+    medians = [statistics.median(pair[side].tokens_per_second for pair in pairs) for side in (0, 1)]
+    print(f"median {names[0]} {medians[0]:.1f}, {names[1]} {medians[1]:.1f} tokens/s; median ratio {ratio:.3f}", flush=True)
+    return ratio
