@@ -33,8 +33,10 @@ def arguments(description, threads=None, pairs=7, steps=60):
     parser.add_argument("--build", type=pathlib.Path, default=SOURCE / "build", help="build folder (default %(default)s)")
     parser.add_argument("settings", nargs="*", metavar="section.option=value", help="settings that win over configs/wikitext2-small.ini")
     options = parser.parse_args()
-    if options.pairs < 1 or options.steps < 2:
-        parser.error("--pairs must be at least 1 and --steps at least 2")
+    if options.pairs < 1 or options.steps < 10:
+        parser.error("--pairs must be at least 1 and --steps at least 10")
+    if not (options.build / "bin" / "trellis").exists():
+        parser.error(f"no bin/trellis in {options.build}: run launch/build first, or name the build folder with --build")
     return options
 
 
@@ -74,12 +76,17 @@ def make_corpus(options, folder):
 
 
 def run(command, environment=None):
-    """Runs to the end; returns what it printed. Ends this program with the output if it fails."""
-    result = subprocess.run([str(word) for word in command], env={**os.environ, **(environment or {})},
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if result.returncode != 0:
-        sys.exit(f"{' '.join(map(str, command))}\n{result.stdout}ended with {result.returncode}")
-    return result.stdout
+    """Runs to the end; returns what it printed and its peak memory in bytes. Ends this program if it fails."""
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen([str(word) for word in command], env={**os.environ, **(environment or {})},
+                                   stdout=output, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        text = output.read()
+    if process.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))}\n{text}ended with {process.returncode}")
+    return text, usage.ru_maxrss * 1024
 
 
 class Measurement:
@@ -94,20 +101,19 @@ def common_settings(options, threads):
 def trellis_train(options, corpus, folder, threads, launcher=()):
     """One run of `trellis train`, without validation; its checkpoint at the end counts for memory, not for time."""
     run_folder = pathlib.Path(tempfile.mkdtemp(dir=folder))
-    run([*launcher, options.build / "bin" / "trellis", "train", "--config", CONFIG, "--data", corpus, "--run", run_folder / "run",
+    _, peak = run([*launcher, options.build / "bin" / "trellis", "train", "--config", CONFIG, "--data", corpus, "--run", run_folder / "run",
          *common_settings(options, threads), f"valid.every={options.steps + 1}"], {"OMP_NUM_THREADS": str(threads)})
     events = [json.loads(line) for line in (run_folder / "run" / "metrics.jsonl").read_text().splitlines()]
     shutil.rmtree(run_folder)
     steps = [event for event in events if event["event"] == "step"]
     timed = [event for event in steps if event["step"] > options.steps // 2]
     tokens = sum(event["tokens_per_second"] * event["seconds"] for event in timed)
-    peak = max(event["memory_bytes"] for event in events if "memory_bytes" in event)
     return Measurement(tokens / sum(event["seconds"] for event in timed), peak, {event["step"]: event["loss_nats"] for event in steps})
 
 
 def peer(options, corpus, threads):
     """One run of the same training in plain LibTorch autograd."""
-    output = run([options.build / "tests" / "libtorch_peer", "--data", corpus, "--config", CONFIG, "--measure", (options.steps + 1) // 2,
+    output, peak = run([options.build / "tests" / "libtorch_peer", "--data", corpus, "--config", CONFIG, "--measure", (options.steps + 1) // 2,
                   *common_settings(options, threads)], {"OMP_NUM_THREADS": str(threads)})
     values, losses = {}, {}
     for words in (line.split() for line in output.splitlines()):
@@ -115,7 +121,7 @@ def peer(options, corpus, threads):
             values[words[0]] = float(words[1])
         if len(words) == 4 and words[0] == "step":
             losses[int(words[1])] = float(words[3])
-    return Measurement(values["tokens_per_second"], int(values["peak_bytes"]), losses)
+    return Measurement(values["tokens_per_second"], peak, losses)
 
 
 def print_pairs(names, pairs):
