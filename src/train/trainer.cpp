@@ -44,6 +44,7 @@ class Trainer {
 
  private:
   void choose_start();
+  void expect_vocabulary(const CheckpointState& saved) const;
   void begin_metrics();
   void validate_now(bool epoch_ended);
   void save();
@@ -111,7 +112,10 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
     initialize(training_->weights(), initial_values_from(settings_), settings_.train.seed);
     if (request_.init_from) {
       const CheckpointReader reader = CheckpointReader::open(ranks_.world, *request_.init_from, Verify::hash);
-      agree(ranks_.world, [&] { load_weights(reader, training_->weights()); });
+      agree(ranks_.world, [&] {
+        expect_vocabulary(read_state(reader));
+        load_weights(reader, training_->weights());
+      });
       log_info("weights from {}", request_.init_from->string());
     }
   }
@@ -136,6 +140,14 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
   log_info("{} parameters; {} training tokens, {} a step, {} steps a pass; {} rank(s) with {} thread(s) each",
            format_count(static_cast<double>(training_->weights().layout().count())), tokens->tokens(),
            settings_.train.lanes * (plan_->steps() - settings_.train.discard), plan_->windows(), ranks_.size(), at::get_num_threads());
+}
+
+// A word's number must mean the same word to the weights and to the corpus.
+void Trainer::expect_vocabulary(const CheckpointState& saved) const {
+  if (saved.vocabulary_hash == corpus_.vocabulary_hash()) return;
+  throw DataError(fmt::format("the corpus's vocabulary ({} words, hash {}) is not the one that the checkpoint was trained with ({} words, hash {})",
+                              corpus_.vocabulary_size(), corpus_.vocabulary_hash(), saved.vocabulary, saved.vocabulary_hash),
+                  request_.data.string(), "give the run's own corpus, or preprocess with --vocabulary of that corpus");
 }
 
 // Decides what this run starts from: settings and state of a checkpoint, or the settings as given.
@@ -164,11 +176,7 @@ void Trainer::choose_start() {
         throw ConfigError("settings differ that make it another run\n" + describe(incompatible), resumed_->path().string(),
                           "give them as they were, or start a new run (with --init-from to keep the weights)");
       }
-      if (saved.vocabulary_hash != corpus_.vocabulary_hash()) {
-        throw DataError(fmt::format("the corpus's vocabulary ({} words, hash {}) is not the one that the run was trained with ({} words, hash {})",
-                                    corpus_.vocabulary_size(), corpus_.vocabulary_hash(), saved.vocabulary, saved.vocabulary_hash),
-                        request_.data.string(), "give the run's own corpus, or preprocess with --vocabulary of that corpus");
-      }
+      expect_vocabulary(saved);
     });
     if (const auto noticed = noticed_changes(saved.settings, settings_); !noticed.empty()) {
       log_info("settings changed since the checkpoint:\n{}", describe(noticed));
