@@ -136,12 +136,12 @@ refuse() {
   refused=$((${refused:-0} + 1))
 }
 
-# holds_only FOLDER NAME...: hidden entries count
+# holds_only FOLDER [NAME...]: hidden entries count
 holds_only() {
-  local folder=$1
+  local folder=$1 found
   shift
-  [ "$(find "$folder" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | tr '\n' ' ')" = "$(printf '%s\n' "$@" | sort | tr '\n' ' ')" ] ||
-    fail "$folder holds $(find "$folder" -mindepth 1 | tr '\n' ' '), expected $*"
+  found=$(find "$folder" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort)
+  [ "$found" = "$(if [ $# -gt 0 ]; then printf '%s\n' "$@" | sort; fi)" ] || fail "$folder holds $(tr '\n' ' ' <<< "$found"), expected $*"
 }
 
 # flip FILE OFFSET: one bit; a negative offset counts from the end

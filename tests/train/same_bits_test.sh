@@ -1,0 +1,67 @@
+#!/bin/bash
+# A run that stops and goes on is the run that never stopped, to the last bit: the checkpoint's files, the losses as they
+# are written, and the validations. On another number of ranks it is the same run but for rounding.
+# shellcheck disable=SC2034,SC2154
+source "$(dirname "${BASH_SOURCE[0]}")/run_helpers.sh"
+
+corpus text 640  # 8 windows a pass: 20 steps end two epochs
+data=text
+adam=(valid.every=5 checkpoint.keep=5 schedule.plateau=1 schedule.factor=0.5 optimizer.learning_rate=3)
+sgd=(optimizer.name=sgd optimizer.learning_rate=2 optimizer.weight_decay=0.001 schedule.warmup=15 schedule.milestones=1)
+
+# What may not differ: everything but times and the moment of saving.
+numbers_of() {
+  sed -nE 's/,"(seconds|tokens_per_second|memory_bytes)":[^,}]*//g; s/"time":[^,]*,//; /"event":"(step|validation)"/p' "$1/metrics.jsonl"
+}
+
+# same_as STRAIGHT RUN: both are at step 20
+same_as() {
+  local file
+  for file in state.h5 manifest.json; do
+    cmp "$1/checkpoints/step-0000000020/$file" "$2/checkpoints/step-0000000020/$file" || fail "$2: $file differs from $1's"
+  done
+  diff <(numbers_of "$1") <(numbers_of "$2") > difference || { fail "$2: metrics differ from $1's"; head -n 6 difference; }
+  [ "$(steps_of "$2" | wc -l)" = 20 ] || fail "$2: $(steps_of "$2" | wc -l) steps in the metrics, expected 20"
+}
+
+# interrupted RANKS STOP RUN WORD...: STOP steps, then the others in a second process
+interrupted() {
+  local count=$1 stop=$2 run=$3
+  shift 3
+  expect 0 train "$count" "$run" "train.steps=$stop" "$@" && [ -d "$(printf '%s/checkpoints/step-%010d' "$run" "$stop")" ] || fail "$run: no checkpoint at step $stop"
+  expect 0 train "$count" "$run" --resume auto train.steps=20 "$@"
+  says "resumed from $run/checkpoints/$(printf 'step-%010d' "$stop") (step $stop)"
+}
+
+for count in 1 2; do
+  expect 0 train "$count" "adam.$count" train.steps=20 "${adam[@]}"
+  interrupted "$count" 13 "adam.$count.13" "${adam[@]}"
+  same_as "adam.$count" "adam.$count.13"
+  expect 0 train "$count" "sgd.$count" train.steps=20 "${sgd[@]}"
+  interrupted "$count" 13 "sgd.$count.13" "${sgd[@]}"
+  same_as "sgd.$count" "sgd.$count.13"
+done
+grep -q '"epoch":2' adam.1/metrics.jsonl || fail "20 steps should end two epochs"
+[ "$(numbers_of adam.1 | grep -c validation)" = 4 ] || fail "20 steps should hold 4 validations"
+[ "$(sed -n 's/.*"learning_rate":\([^,]*\).*/\1/p' adam.1/metrics.jsonl | sort -u | wc -l)" -gt 1 ] || fail "the rate should have fallen on a plateau"
+
+# exactly at an epoch's edge, where history is cleared, and with history discarded
+interrupted 1 8 adam.1.8 "${adam[@]}"
+same_as adam.1 adam.1.8
+expect 0 train 1 discarded train.steps=20 train.discard=3
+interrupted 1 13 discarded.13 train.discard=3
+same_as discarded discarded.13
+
+# a checkpoint named by its path, into a run of its own; the configuration left out: it comes from the checkpoint
+expect 0 ranks 1 "$trellis" train --data text --run named --resume adam.1.13/checkpoints/step-0000000013 train.steps=20
+cmp named/checkpoints/step-0000000020/state.h5 adam.1/checkpoints/step-0000000020/state.h5 || fail "resumed by path without --config: not the same bits"
+
+# written on 2 ranks, resumed on 1 and on 3
+expect 0 train 2 written train.steps=13 "${adam[@]}"
+for count in 1 3; do
+  cp -r written "on.$count"
+  expect 0 train "$count" "on.$count" --resume auto train.steps=20 "${adam[@]}"
+  "$python" "$comparator" adam.2 "on.$count" 1e-10 20 || fail "written on 2 ranks, resumed on $count: not the same run"
+done
+
+finish "20 steps are 13 and 7, and 8 and 12, bit for bit"
