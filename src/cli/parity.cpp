@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -28,18 +29,15 @@ T setting(const json& config, const ParityFile& file, const char* name) {
 }
 
 void refuse_unknown_cases(const ParityFile& file) {
-  const json& config = file.config();
-  const auto refuse = [&](const std::string& what) {
-    throw ConfigError("this case needs " + what + ", which this version does not have", file.path(), "leave it out");
+  // a value that is not there stands for the variant being off
+  const auto refuse_unless = [&](const char* name, const json& off) {
+    const json value = file.config().value(name, off);
+    if (value == off) return;
+    throw ConfigError(fmt::format("this case needs {} = {}, which this version does not have", name, value.dump()), file.path(), "leave it out");
   };
-  if (config.value("kind", "language_model") != "language_model") refuse("kind '" + config.value("kind", "") + "'");
-  for (const char* const name : {"experts", "groups"}) {
-    if (config.value(name, 0) != 0) refuse(fmt::format("{} = {}", name, config.value(name, 0)));
-  }
-  if (config.value("injection_period", 1) != 1) refuse("an injection period above 1");
-  for (const char* const name : {"alpha", "beta"}) {
-    if (config.value(name, 0.0) != 0) refuse(fmt::format("the penalty {}", name));
-  }
+  refuse_unless("kind", "language_model");
+  for (const char* const name : {"experts", "groups", "alpha", "beta"}) refuse_unless(name, 0);
+  refuse_unless("injection_period", 1);
 }
 
 TrellisShape shape_of(const ParityFile& file) {
@@ -52,8 +50,26 @@ TrellisShape shape_of(const ParityFile& file) {
   shape.cutoffs = setting<std::vector<std::int64_t>>(config, file, "cutoffs");
   shape.weight_norm = setting<bool>(config, file, "weight_norm");
   shape.auxiliary_every = get("aux_every");
-  shape.validate();
+  try {
+    shape.validate();
+  } catch (const ConfigError& error) {
+    throw DataError(error.fact(), file.path() + ": attribute config", "write the file again");
+  }
   return shape;
+}
+
+// Refuses sizes that no file of this format holds before memory is allocated for them.
+void refuse_large_case(const ParityFile& file, const TrellisShape& shape, std::int64_t lanes, std::int64_t window_steps) {
+  constexpr double kMostElements = 1 << 28;
+  const auto channels = static_cast<double>(shape.hidden), taps = static_cast<double>(shape.kernel);
+  const auto widest = static_cast<double>(*std::max_element(shape.dilations.begin(), shape.dilations.end()));
+  const double kernels = 4 * channels * taps * (channels + static_cast<double>(shape.embedding));
+  const double words = static_cast<double>(shape.vocabulary) * static_cast<double>(shape.embedding + 1);
+  const double rows = (static_cast<double>(window_steps) + (taps - 1) * widest) * static_cast<double>(lanes);
+  const double states = 6 * channels * rows * static_cast<double>(shape.levels + 1);
+  if (kernels + words + states <= kMostElements) return;
+  throw DataError(fmt::format("a network of {:.2g} weights and states, at most {:.2g} are expected", kernels + words + states, kMostElements),
+                  file.path() + ": attribute config", "parity cases are small");
 }
 
 OptimizerRule rule_of(const ParityFile& file, const json& optimizer) {
@@ -79,7 +95,7 @@ class CaseTensors {
       throw DataError(fmt::format("the shape is [{}], expected [{}]", fmt::join(values.sizes(), ", "), fmt::join(shape, ", ")),
                       file_.path() + ": " + name, "write the file again");
     }
-    return values.scalar_type() == at::kLong ? values : values.to(options_.dtype());
+    return values.to(options_.dtype());
   }
   at::Tensor read_if_there(const std::string& name, at::IntArrayRef shape) const {
     return file_.contains(name) ? read(name, shape) : at::Tensor();
@@ -139,10 +155,19 @@ std::vector<ParityResult> replay_parity(const ParityFile& file, at::TensorOption
   const TrellisShape shape = shape_of(file);
   const auto lanes = setting<std::int64_t>(config, file, "batch"), steps = setting<std::int64_t>(config, file, "steps");
   const auto discard = setting<std::int64_t>(config, file, "discard");
+  if (lanes < 1 || steps < 1 || discard < 0) {
+    throw DataError(fmt::format("batch = {}, steps = {}, discard = {}: expected at least 1, 1 and 0", lanes, steps, discard),
+                    file.path() + ": attribute config", "write the file again");
+  }
   const double auxiliary_weight = setting<double>(config, file, "aux_weight");
   const json optimizer_config = setting<json>(config, file, "optimizer");
   const OptimizerRule rule = rule_of(file, optimizer_config);
   const CaseTensors tensors(file, options);
+  std::int64_t max_steps = 1;
+  for (std::int64_t step = 0; step < steps; ++step) {
+    max_steps = std::max(max_steps, tensors.tokens(fmt::format("step{}/tokens", step), lanes, shape.vocabulary).numel() / lanes);
+  }
+  refuse_large_case(file, shape, lanes, max_steps);
 
   const ParameterLayout layout(shape);
   Parameters weights(layout, options), gradients(layout, options);
@@ -156,10 +181,6 @@ std::vector<ParityResult> replay_parity(const ParityFile& file, at::TensorOption
   Optimizer optimizer(rule, layout, options);
   History history{tensors.read("h0", {lanes, shape.hidden}), tensors.read("c0", {lanes, shape.hidden})};
 
-  std::int64_t max_steps = 1;
-  for (std::int64_t step = 0; step < steps; ++step) {
-    max_steps = std::max(max_steps, file.read(fmt::format("step{}/tokens", step)).size(-1));
-  }
   LanguageModel model(shape, auxiliary_weight, lanes, max_steps, Keep::gates, options);
 
   std::vector<ParityResult> results;

@@ -7,7 +7,10 @@ namespace {
 
 void draw(at::Tensor& mask, double rate, const RandomStream& stream, Range rows, std::int64_t width,
           at::TensorOptions options) {
-  if (rate == 0) return;
+  if (rate == 0) {
+    mask = at::Tensor();  // what an earlier window drew at another rate
+    return;
+  }
   if (!mask.defined() || mask.numel() != rows.size() * width) mask = at::empty({rows.size(), width}, options);
   with_element_type(mask.scalar_type(), [&]<class T>() {
     T* const data = mask.mutable_data_ptr<T>();
@@ -29,7 +32,9 @@ void draw_masks(DropoutMasks& masks, const DropoutRates& rates, const TrellisSha
   draw(masks.embedding_rows, rates.embedding, stream(Purpose::embedding_rows), {0, shape.vocabulary}, 1, options);
   draw(masks.input, rates.input, stream(Purpose::input), lanes, shape.embedding, options);
   draw(masks.hidden, rates.hidden, stream(Purpose::hidden), lanes, shape.hidden, options);
-  if (rates.output > 0) {
+  if (rates.output == 0) {
+    masks.outputs.clear();
+  } else {
     masks.outputs.resize(static_cast<std::size_t>(shape.output_count()));
     for (std::int64_t n = 0; n < shape.output_count(); ++n) {
       draw(masks.outputs[static_cast<std::size_t>(n)], rates.output, stream(Purpose::output, n), lanes, shape.outputs, options);

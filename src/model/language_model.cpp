@@ -23,6 +23,7 @@ History LanguageModel::zero_history() const {
 void LanguageModel::forward(const Parameters& weights, const WindowTokens& window, const DropoutMasks& masks, const History& history) {
   expect_shape("tokens", window.tokens, {window.steps * lanes_});
   expect_shape("targets", window.targets, {window.steps * lanes_});
+  require(window.tokens.is_contiguous() && window.targets.is_contiguous(), "tokens and targets lie one after another");
   require(0 <= window.discard && window.discard < window.steps, "a window has steps that carry loss");
   stack_.begin_window(window.steps, history, masks.hidden, masks.outputs);
   embed(weights.view("embedding"), window.tokens, masks, lanes_, stack_.embedded({0, window.steps}));

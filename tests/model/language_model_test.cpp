@@ -1,0 +1,279 @@
+// The whole language model against autograd, over crossed settings, and against finite differences.
+#include "model/language_model.h"
+
+#include <fmt/core.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "base/errors.h"
+#include "tests/model/autograd_oracle_helpers.h"
+#include "tests/model/random_cases_helpers.h"
+
+namespace trellis {
+namespace {
+
+using autograd_oracle::ModelAnswer;
+using testing_support::every_mask;
+using testing_support::expect_close;
+using testing_support::fill_weights;
+using testing_support::RandomTensors;
+
+struct Case {
+  TrellisShape shape;
+  std::int64_t lanes = 3, steps = 7, discard = 0;
+  double auxiliary_weight = 0.3;
+  bool masks = true;
+  // tokens and targets are drawn from these spans of words only
+  std::vector<Range> words;
+
+  std::string name() const {
+    return fmt::format("kernel {}, dilations from {} ({}), {} levels, auxiliary every {}, {} cutoffs, normalised {}, discard {}, masks {}",
+                       shape.kernel, shape.dilations[0], shape.dilations.size(), shape.levels, shape.auxiliary_every, shape.cutoffs.size(),
+                       shape.weight_norm, discard, masks);
+  }
+};
+
+at::Tensor words_from(const std::vector<Range>& spans, std::int64_t count, RandomTensors& random) {
+  at::Tensor words = at::empty({0}, at::kLong);
+  for (const Range& span : spans) words = at::cat({words, at::arange(span.begin, span.end, at::kLong)});
+  return words.index({random.integers(count, 0, words.numel())});
+}
+
+struct Drawn {
+  Parameters weights, gradients;
+  DropoutMasks masks;
+  WindowTokens window;
+  History history;
+};
+
+Drawn draw(const Case& c, at::ScalarType type, std::uint64_t seed) {
+  RandomTensors random(seed, type);
+  const ParameterLayout layout(c.shape);
+  Drawn d{Parameters(layout, type), Parameters(layout, type), {}, {}, {}};
+  fill_weights(d.weights, random);
+  d.gradients.flat().fill_(std::numeric_limits<double>::quiet_NaN());  // nothing of it may survive
+  if (c.masks) d.masks = every_mask(c.shape, c.lanes, 0.3, random);
+  const std::vector<Range> words = c.words.empty() ? std::vector<Range>{{0, c.shape.vocabulary}} : c.words;
+  d.window = {.steps = c.steps, .discard = c.discard, .tokens = words_from(words, c.steps * c.lanes, random),
+              .targets = words_from(words, c.steps * c.lanes, random)};
+  d.history = {random.normal({c.lanes, c.shape.hidden}, 0.5), random.normal({c.lanes, c.shape.hidden}, 0.5)};
+  return d;
+}
+
+DropoutMasks in_double(const DropoutMasks& masks) {
+  const auto convert = [](const at::Tensor& t) { return t.defined() ? t.to(at::kDouble) : t; };
+  DropoutMasks result = masks;
+  for (at::Tensor* const t : {&result.embedding_rows, &result.input, &result.hidden, &result.input_kernel.given, &result.hidden_kernel.given}) *t = convert(*t);
+  for (at::Tensor& t : result.outputs) t = convert(t);
+  return result;
+}
+
+// The same numbers, computed by autograd in float64.
+ModelAnswer reference(const Case& c, const Drawn& d) {
+  Parameters weights(d.weights.layout(), at::kDouble);
+  weights.flat().copy_(d.weights.flat());
+  return autograd_oracle::run_model(c.shape, c.auxiliary_weight, weights, d.window, c.lanes, in_double(d.masks),
+                                    {d.history.hidden.to(at::kDouble), d.history.cell.to(at::kDouble)});
+}
+
+void expect_equals_autograd(const Case& c, at::ScalarType type, Keep keep, std::uint64_t seed, double limit) {
+  SCOPED_TRACE(c.name());
+  Drawn d = draw(c, type, seed);
+  const ModelAnswer expected = reference(c, d);
+  LanguageModel model(c.shape, c.auxiliary_weight, c.lanes, c.steps + 2, keep, type);
+  const double scored = static_cast<double>((c.steps - c.discard) * c.lanes);
+  const LossSums sums = model.forward_backward(d.weights, d.window, d.masks, scored, d.history, d.gradients);
+  LanguageModel::finish_gradients(d.weights, d.masks, d.gradients);
+  EXPECT_EQ(sums.tokens, (c.steps - c.discard) * c.lanes);
+  EXPECT_NEAR(sums.loss / scored, expected.loss, limit * expected.loss);
+  EXPECT_NEAR(sums.auxiliary / scored, expected.auxiliary, limit * expected.auxiliary);
+  expect_close("h", d.history.hidden, expected.history.hidden, limit);
+  expect_close("c", d.history.cell, expected.history.cell, limit);
+  for (const ParameterInfo& info : d.weights.layout().parameters()) {
+    expect_close("gradient of " + info.name, d.gradients.published(info.name), expected.gradients.at(info.name), limit);
+  }
+}
+
+TrellisShape small_shape() {
+  return {.levels = 4, .hidden = 9, .outputs = 5, .embedding = 5, .kernel = 2, .dilations = {1}, .vocabulary = 23, .cutoffs = {}};
+}
+
+// Every combination of the settings; `visit` gets each case.
+template <class Visit>
+void cross(Visit visit) {
+  struct Vocabulary {
+    std::vector<std::int64_t> cutoffs;
+    std::vector<Range> words;
+  };
+  const std::vector<Vocabulary> vocabularies{{{}, {}},
+                                             {{7}, {}},
+                                             {{5, 6, 15}, {}},                 // a cluster of one word
+                                             {{5, 9, 15}, {{0, 5}, {15, 23}}}, // clusters without a row
+                                             {{22}, {{0, 22}}}};               // one word, which never occurs
+  for (const std::int64_t kernel : {2, 3}) {
+    for (const std::vector<std::int64_t>& dilations : std::vector<std::vector<std::int64_t>>{{1}, {1, 2, 4}, {3, 1}}) {
+      for (const bool weight_norm : {false, true}) {
+        for (const std::int64_t auxiliary_every : {0, 1, 2, 3}) {
+          for (const Vocabulary& vocabulary : vocabularies) {
+            for (const std::int64_t discard : {0, 3}) {
+              for (const bool masks : {false, true}) {
+                Case c{.shape = small_shape(), .discard = discard, .masks = masks, .words = vocabulary.words};
+                c.shape.kernel = kernel, c.shape.dilations = dilations, c.shape.weight_norm = weight_norm;
+                c.shape.auxiliary_every = auxiliary_every, c.shape.cutoffs = vocabulary.cutoffs;
+                visit(c);
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(LanguageModel, EqualsAutogradInFloat64OverCrossedSettings) {
+  std::uint64_t seed = 0;
+  cross([&](const Case& c) {
+    ++seed;
+    expect_equals_autograd(c, at::kDouble, seed % 2 == 0 ? Keep::gates : Keep::states, seed, 1e-11);
+  });
+}
+
+TEST(LanguageModel, EqualsAutogradInFloat32OverCrossedSettings) {
+  std::uint64_t seed = 1000;
+  cross([&](const Case& c) {
+    ++seed;
+    expect_equals_autograd(c, at::kFloat, seed % 2 == 0 ? Keep::gates : Keep::states, seed, 1e-5);
+  });
+}
+
+TEST(LanguageModel, EqualsAutogradAtAwkwardSizes) {
+  for (const std::int64_t lanes : {1, 2, 5}) {
+    for (const std::int64_t steps : {1, 2, 13}) {
+      for (const std::int64_t levels : {1, 7}) {
+        Case c{.shape = small_shape(), .lanes = lanes, .steps = steps, .discard = steps - 1, .words = {}};
+        c.shape.levels = levels, c.shape.kernel = 4, c.shape.dilations = {2, 5}, c.shape.auxiliary_every = levels, c.shape.cutoffs = {1, 2};
+        expect_equals_autograd(c, at::kDouble, Keep::gates, 77, 1e-11);
+      }
+    }
+  }
+}
+
+TEST(LanguageModel, GradientsOfGroupsOfLanesAddUpToThatOfAll) {
+  Case c{.shape = small_shape(), .lanes = 7, .words = {}};
+  c.shape.auxiliary_every = 2, c.shape.cutoffs = {7, 15};
+  Drawn all = draw(c, at::kDouble, 5);
+  const double scored = static_cast<double>(c.steps * c.lanes);
+  const History start{all.history.hidden.clone(), all.history.cell.clone()};
+  LanguageModel whole(c.shape, c.auxiliary_weight, c.lanes, c.steps, Keep::gates, at::kDouble);
+  const LossSums expected = whole.forward_backward(all.weights, all.window, all.masks, scored, all.history, all.gradients);
+
+  at::Tensor sum = at::zeros_like(all.gradients.flat());
+  LossSums total;
+  for (const Range lanes : {Range{0, 3}, Range{3, 3}, Range{3, 4}, Range{4, 7}}) {
+    const auto of_lanes = [&](const at::Tensor& t) { return t.narrow(0, lanes.begin, lanes.size()).contiguous(); };
+    const auto of_tokens = [&](const at::Tensor& t) {
+      return t.view({c.steps, c.lanes}).narrow(1, lanes.begin, lanes.size()).contiguous().view({-1});
+    };
+    DropoutMasks masks = all.masks;
+    masks.input = of_lanes(masks.input), masks.hidden = of_lanes(masks.hidden);
+    for (at::Tensor& mask : masks.outputs) mask = of_lanes(mask);
+    const WindowTokens window{.steps = c.steps, .discard = 0, .tokens = of_tokens(all.window.tokens), .targets = of_tokens(all.window.targets)};
+    History history{of_lanes(start.hidden), of_lanes(start.cell)};
+    Parameters gradients(all.weights.layout(), at::kDouble);
+    gradients.flat().fill_(7);
+    LanguageModel part(c.shape, c.auxiliary_weight, lanes.size(), c.steps, Keep::gates, at::kDouble);
+    const LossSums sums = part.forward_backward(all.weights, window, masks, scored, history, gradients);
+    total.loss += sums.loss, total.auxiliary += sums.auxiliary, total.tokens += sums.tokens;
+    for (const ParameterInfo& info : gradients.layout().parameters()) {
+      if (info.name.ends_with("_g")) continue;
+      sum.narrow(0, info.offset, info.count) += gradients.flat().narrow(0, info.offset, info.count);
+    }
+    expect_close("h", history.hidden, of_lanes(all.history.hidden), 1e-12);
+  }
+  EXPECT_EQ(total.tokens, expected.tokens);
+  EXPECT_NEAR(total.loss, expected.loss, 1e-11 * expected.loss);
+  EXPECT_NEAR(total.auxiliary, expected.auxiliary, 1e-11 * expected.auxiliary);
+  for (const ParameterInfo& info : all.gradients.layout().parameters()) {
+    if (info.name.ends_with("_g")) continue;
+    expect_close(info.name, sum.narrow(0, info.offset, info.count), all.gradients.flat().narrow(0, info.offset, info.count), 1e-12);
+  }
+}
+
+TEST(LanguageModel, RefusesTokensThatDoNotFit) {
+  const Case c{.shape = small_shape(), .masks = false, .words = {}};
+  Drawn d = draw(c, at::kDouble, 5);
+  LanguageModel model(c.shape, 0, c.lanes, c.steps, Keep::gates, at::kDouble);
+  const auto message = [&](std::int64_t steps, std::int64_t discard, const at::Tensor& tokens) -> std::string {
+    try {
+      const WindowTokens window{.steps = steps, .discard = discard, .tokens = tokens, .targets = d.window.targets};
+      model.evaluate(d.weights, window, d.history);
+    } catch (const InternalError& error) {
+      return error.fact();
+    }
+    return "no error";
+  };
+  const at::Tensor tokens = d.window.tokens;
+  EXPECT_EQ(message(7, 0, tokens), "no error");
+  EXPECT_EQ(message(7, 0, tokens.narrow(0, 1, 20)), "tokens: expected [21], got [20]");
+  EXPECT_EQ(message(6, 0, tokens.narrow(0, 0, 18)), "targets: expected [18], got [21]");
+  EXPECT_EQ(message(7, 0, tokens.repeat({2}).slice(0, 0, 42, 2)), "tokens and targets lie one after another");
+  EXPECT_EQ(message(7, 7, tokens), "a window has steps that carry loss");
+  EXPECT_EQ(message(7, -1, tokens), "a window has steps that carry loss");
+}
+
+TEST(LanguageModel, EvaluationIsTheFinalLossWithoutDropout) {
+  Case c{.shape = small_shape(), .discard = 2, .masks = false, .words = {}};
+  c.shape.auxiliary_every = 2, c.shape.cutoffs = {7, 15}, c.shape.dilations = {1, 3};
+  Drawn d = draw(c, at::kDouble, 6);
+  const ModelAnswer expected = reference(c, d);
+  for (const Keep keep : {Keep::nothing, Keep::states, Keep::gates}) {
+    History history{d.history.hidden.clone(), d.history.cell.clone()};
+    LanguageModel model(c.shape, c.auxiliary_weight, c.lanes, c.steps + 1, keep, at::kDouble);
+    const LossSums sums = model.evaluate(d.weights, d.window, history);
+    EXPECT_EQ(sums.tokens, 15);
+    EXPECT_EQ(sums.auxiliary, 0);
+    EXPECT_NEAR(sums.loss / 15, expected.loss, 1e-11);
+    expect_close("h", history.hidden, expected.history.hidden, 1e-11);
+    expect_close("c", history.cell, expected.history.cell, 1e-11);
+  }
+}
+
+TEST(LanguageModel, GradientEqualsFiniteDifferences) {
+  Case c{.shape = small_shape(), .lanes = 2, .steps = 5, .discard = 1, .words = {}};
+  c.shape.auxiliary_every = 2, c.shape.cutoffs = {7, 15}, c.shape.kernel = 3, c.shape.dilations = {1, 3};
+  Drawn d = draw(c, at::kDouble, 12);
+  const double scored = 8;
+  LanguageModel model(c.shape, c.auxiliary_weight, c.lanes, c.steps, Keep::states, at::kDouble);
+  Parameters scratch(d.weights.layout(), at::kDouble);
+  const auto total = [&] {
+    History history{d.history.hidden.clone(), d.history.cell.clone()};
+    const LossSums sums = model.forward_backward(d.weights, d.window, d.masks, scored, history, scratch);
+    return (sums.loss + c.auxiliary_weight * sums.auxiliary) / scored;
+  };
+  total();
+  d.gradients.flat().copy_(scratch.flat());
+  LanguageModel::finish_gradients(d.weights, d.masks, d.gradients);
+  constexpr double kStep = 1e-4;
+  for (const ParameterInfo& info : d.weights.layout().parameters()) {
+    const at::Tensor values = d.weights.view(info.name).view(-1), gradient = d.gradients.view(info.name).view(-1);
+    // the elements of largest gradient and some others
+    const std::int64_t largest = gradient.abs().argmax().item<std::int64_t>();
+    for (const std::int64_t n : {largest, std::int64_t{0}, info.count / 3, info.count / 2, info.count - 1}) {
+      double* const value = values.mutable_data_ptr<double>() + n;
+      const double before = *value;
+      const auto at_offset = [&](double offset) {
+        *value = before + offset;
+        const double result = total();
+        *value = before;
+        return result;
+      };
+      // central differences of fourth order
+      const double slope = (8 * (at_offset(kStep) - at_offset(-kStep)) - (at_offset(2 * kStep) - at_offset(-2 * kStep))) / (12 * kStep);
+      EXPECT_NEAR(gradient[n].item<double>(), slope, 1e-9) << info.name << "[" << n << "]";
+    }
+  }
+}
+
+}  // namespace
+}  // namespace trellis

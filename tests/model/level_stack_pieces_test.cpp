@@ -1,0 +1,282 @@
+// The stack cut into ranges of levels (pipeline stages) and chunks of time gives what one call on the whole window gives,
+// and both give what autograd gives.
+#include "model/level_stack.h"
+
+#include <fmt/core.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "base/errors.h"
+#include "tests/model/autograd_oracle_helpers.h"
+#include "tests/model/random_cases_helpers.h"
+
+namespace trellis {
+namespace {
+
+using autograd_oracle::StackAnswer;
+using autograd_oracle::StackCase;
+using testing_support::expect_close;
+using testing_support::RandomTensors;
+
+struct Sizes {
+  std::int64_t levels = 6, lanes = 3, steps = 17, kernel = 3;
+  std::vector<std::int64_t> dilations{1, 4};
+  std::int64_t auxiliary_every = 2;
+  bool masks = true, gradient_from_above = true;
+};
+
+StackCase random_case(const Sizes& sizes, std::uint64_t seed) {
+  RandomTensors random(seed);
+  StackCase c;
+  c.shape = {.levels = sizes.levels, .hidden = 7, .outputs = 4, .embedding = 4, .kernel = sizes.kernel, .dilations = sizes.dilations,
+             .vocabulary = 5, .cutoffs = {}, .auxiliary_every = sizes.auxiliary_every};
+  const std::int64_t H = c.shape.hidden, E = c.shape.embedding, O = c.shape.outputs, rows = sizes.steps * sizes.lanes;
+  c.lanes = sizes.lanes, c.steps = sizes.steps;
+  c.input_kernel = random.normal({4 * H, sizes.kernel, E}, 0.5);
+  c.hidden_kernel = random.normal({4 * H, sizes.kernel, H}, 0.5);
+  c.bias = random.normal({4 * H}, 0.5);
+  c.embedded = random.normal({rows, E});
+  c.history = {random.normal({sizes.lanes, H}), random.normal({sizes.lanes, H})};
+  if (sizes.masks) c.hidden_mask = random.mask({sizes.lanes, H}, 0.3);
+  for (std::int64_t n = 0; n < c.shape.output_count(); ++n) {
+    if (sizes.masks) c.output_masks.push_back(random.mask({sizes.lanes, O}, 0.3));
+    c.d_outputs.push_back(random.normal({rows, O}));
+  }
+  if (sizes.gradient_from_above) c.d_result_hidden = random.normal({rows, H}), c.d_result_cell = random.normal({rows, H});
+  return c;
+}
+
+// The levels as `stages` LevelStacks joined as a pipeline joins them.
+class Pipeline {
+ public:
+  Pipeline(const TrellisShape& shape, std::int64_t lanes, std::int64_t max_steps, int stages, Keep keep) : lanes_(lanes) {
+    for (int stage = 0; stage < stages; ++stage) {
+      stages_.push_back(std::make_unique<LevelStack>(shape, shard_range(shape.levels, stages, stage), lanes, max_steps, keep,
+                                                     at::TensorOptions(at::kDouble)));
+      stages_.back()->keep_history_gradient();
+    }
+  }
+
+  StackAnswer run(const StackCase& c, int chunks) {
+    const ConvolutionKernels kernels{c.input_kernel, c.hidden_kernel, c.bias};
+    const Range window{0, c.steps};
+    StackAnswer answer;
+    for (auto& stage : stages_) {
+      stage->begin_window(c.steps, c.history, c.hidden_mask, c.output_masks);
+      stage->embedded(window).copy_(c.embedded);
+    }
+    for (int chunk = 0; chunk < chunks; ++chunk) forward(shard_range(c.steps, chunks, chunk), kernels);
+    answer.result_hidden = stages_.back()->result_hidden(window).clone();
+    answer.result_cell = stages_.back()->result_cell(window).clone();
+    for (std::size_t n = 0; n < c.d_outputs.size(); ++n) {
+      const auto number = static_cast<std::int64_t>(n);
+      for (auto& stage : stages_) {
+        if (!stage->output(number).defined()) continue;
+        answer.outputs.push_back(stage->output(number).clone());
+        stage->d_output(number).copy_(c.d_outputs[n]);
+      }
+    }
+
+    ConvolutionKernels gradients{at::zeros_like(c.input_kernel), at::zeros_like(c.hidden_kernel), at::zeros_like(c.bias)};
+    for (int chunk = chunks - 1; chunk >= 0; --chunk) backward(shard_range(c.steps, chunks, chunk), c, kernels, gradients);
+    answer.d_input_kernel = gradients.input, answer.d_hidden_kernel = gradients.hidden, answer.d_bias = gradients.bias;
+    answer.d_embedded = at::zeros_like(c.embedded);
+    answer.d_history = {at::zeros_like(c.history.hidden), at::zeros_like(c.history.cell)};
+    for (auto& stage : stages_) {
+      answer.d_embedded += stage->d_embedded();
+      answer.d_history.hidden += stage->d_history().hidden;
+      answer.d_history.cell += stage->d_history().cell;
+    }
+    return answer;
+  }
+
+ private:
+  void forward(Range time, const ConvolutionKernels& kernels) {
+    for (std::size_t s = 0; s < stages_.size(); ++s) {
+      if (s > 0) {
+        stages_[s]->input_hidden(time).copy_(stages_[s - 1]->result_hidden(time));
+        stages_[s]->input_cell(time).copy_(stages_[s - 1]->result_cell(time));
+      }
+      stages_[s]->forward(time, kernels);
+    }
+  }
+  void backward(Range time, const StackCase& c, const ConvolutionKernels& kernels, const ConvolutionKernels& gradients) {
+    const auto rows = [&](const at::Tensor& t) {
+      return t.defined() ? t.narrow(0, time.begin * lanes_, time.size() * lanes_) : t;
+    };
+    at::Tensor d_hidden = rows(c.d_result_hidden), d_cell = rows(c.d_result_cell);
+    for (std::size_t s = stages_.size(); s-- > 0;) {
+      stages_[s]->backward(time, kernels, gradients, d_hidden, d_cell);
+      EXPECT_EQ(stages_[s]->d_input_hidden().defined(), s > 0);
+      if (s > 0) d_hidden = stages_[s]->d_input_hidden().clone(), d_cell = stages_[s]->d_input_cell().clone();
+    }
+  }
+
+  std::int64_t lanes_;
+  std::vector<std::unique_ptr<LevelStack>> stages_;
+};
+
+void expect_same(const StackAnswer& actual, const StackAnswer& expected, double limit) {
+  ASSERT_EQ(actual.outputs.size(), expected.outputs.size());
+  for (std::size_t n = 0; n < actual.outputs.size(); ++n) expect_close(fmt::format("output {}", n), actual.outputs[n], expected.outputs[n], limit);
+  expect_close("h", actual.result_hidden, expected.result_hidden, limit);
+  expect_close("c", actual.result_cell, expected.result_cell, limit);
+  expect_close("gradient of W1", actual.d_input_kernel, expected.d_input_kernel, limit);
+  expect_close("gradient of W2", actual.d_hidden_kernel, expected.d_hidden_kernel, limit);
+  expect_close("gradient of bias", actual.d_bias, expected.d_bias, limit);
+  expect_close("gradient of the embedded input", actual.d_embedded, expected.d_embedded, limit);
+  expect_close("gradient of the history's h", actual.d_history.hidden, expected.d_history.hidden, limit);
+  expect_close("gradient of the history's c", actual.d_history.cell, expected.d_history.cell, limit);
+}
+
+StackAnswer one_call(const StackCase& c, Keep keep = Keep::gates) { return Pipeline(c.shape, c.lanes, c.steps, 1, keep).run(c, 1); }
+
+struct Cut {
+  int stages, chunks;
+  Keep keep;
+};
+
+class LevelStackPieces : public testing::TestWithParam<Cut> {};
+
+std::string cut_name(const testing::TestParamInfo<Cut>& info) {
+  return fmt::format("{}_stages_{}_chunks_{}", info.param.stages, info.param.chunks, info.param.keep == Keep::gates ? "gates" : "states");
+}
+
+TEST_P(LevelStackPieces, EqualOneCallOnTheWholeWindow) {
+  const Cut cut = GetParam();
+  for (const Sizes& sizes : {Sizes{},                                     // chunks of 17, 8, 5 and 2 steps, halo of 8
+                             Sizes{.levels = 3},                          // stages of one level
+                             Sizes{.levels = 7, .auxiliary_every = 3, .gradient_from_above = false},
+                             Sizes{.lanes = 1, .masks = false},
+                             Sizes{.steps = 7, .dilations = {4, 1}},      // chunks of one step
+                             Sizes{.kernel = 2, .dilations = {9}, .auxiliary_every = 1},
+                             Sizes{.kernel = 4, .dilations = {1, 4, 2}, .auxiliary_every = 0}}) {
+    const StackCase c = random_case(sizes, 5);
+    SCOPED_TRACE(fmt::format("{} levels, {} steps, kernel {}, first dilation {}", sizes.levels, sizes.steps, sizes.kernel, sizes.dilations[0]));
+    expect_same(Pipeline(c.shape, c.lanes, c.steps, cut.stages, cut.keep).run(c, cut.chunks), one_call(c), 1e-12);
+  }
+}
+
+TEST_P(LevelStackPieces, LeaveNothingBehindForTheNextWindow) {
+  const Cut cut = GetParam();
+  const Sizes sizes;
+  Pipeline pipeline(random_case(sizes, 1).shape, sizes.lanes, sizes.steps + 3, cut.stages, cut.keep);
+  for (const std::int64_t steps : {std::int64_t{20}, std::int64_t{9}, std::int64_t{1}, std::int64_t{3}, std::int64_t{17}}) {
+    Sizes window = sizes;
+    window.steps = steps, window.masks = steps != 9;
+    const StackCase c = random_case(window, 100 + static_cast<std::uint64_t>(steps));
+    SCOPED_TRACE(fmt::format("{} steps", steps));
+    expect_same(pipeline.run(c, std::min(cut.chunks, static_cast<int>(steps))), one_call(c), 1e-12);
+  }
+}
+
+std::vector<Cut> cuts() {
+  std::vector<Cut> all;
+  for (const int stages : {1, 2, 3}) {
+    for (const int chunks : {1, 2, 3, 7}) {
+      for (const Keep keep : {Keep::gates, Keep::states}) all.push_back({stages, chunks, keep});
+    }
+  }
+  return all;
+}
+INSTANTIATE_TEST_SUITE_P(Cuts, LevelStackPieces, testing::ValuesIn(cuts()), cut_name);
+
+TEST(LevelStack, OneCallEqualsAutograd) {
+  std::vector<Sizes> cases;
+  for (const std::int64_t kernel : {2, 3, 4}) {
+    for (const std::vector<std::int64_t>& dilations : std::vector<std::vector<std::int64_t>>{{1}, {1, 4}, {3, 1}, {1, 2, 4}, {30}}) {
+      for (const std::int64_t levels : {1, 2, 5}) {
+        for (const std::int64_t steps : {1, 2, 12}) {
+          for (const std::int64_t lanes : {1, 3}) {
+            cases.push_back({.levels = levels, .lanes = lanes, .steps = steps, .kernel = kernel, .dilations = dilations,
+                             .auxiliary_every = (levels + steps) % 3, .masks = lanes == 3, .gradient_from_above = steps != 2});
+          }
+        }
+      }
+    }
+  }
+  for (const Sizes& sizes : cases) {
+    SCOPED_TRACE(fmt::format("{} levels, {} steps, {} lanes, kernel {}, dilations from {}, auxiliary every {}", sizes.levels, sizes.steps,
+                             sizes.lanes, sizes.kernel, sizes.dilations[0], sizes.auxiliary_every));
+    const StackCase c = random_case(sizes, 9);
+    const StackAnswer expected = autograd_oracle::run_stack(c);
+    expect_same(one_call(c, Keep::gates), expected, 1e-11);
+    expect_same(one_call(c, Keep::states), expected, 1e-11);
+  }
+}
+
+TEST(LevelStack, PiecesEqualAutograd) {
+  const StackCase c = random_case({}, 3);
+  expect_same(Pipeline(c.shape, c.lanes, c.steps, 3, Keep::states).run(c, 7), autograd_oracle::run_stack(c), 1e-11);
+}
+
+TEST(LevelStack, KeepingNothingGivesTheSameForward) {
+  for (const std::int64_t steps : {1, 5, 17}) {
+    for (const std::int64_t levels : {1, 2, 5}) {
+      for (const std::vector<std::int64_t>& dilations : std::vector<std::vector<std::int64_t>>{{1, 4}, {4, 1}, {30}}) {
+        const StackCase c = random_case({.levels = levels, .steps = steps, .dilations = dilations}, 21);
+        SCOPED_TRACE(fmt::format("{} levels, {} steps, dilations from {}", levels, steps, dilations[0]));
+        const StackAnswer expected = one_call(c);
+        LevelStack stack(c.shape, {0, levels}, c.lanes, 20, Keep::nothing, at::TensorOptions(at::kDouble));
+        for (int repeat = 0; repeat < 2; ++repeat) {
+          stack.begin_window(steps, c.history, c.hidden_mask, c.output_masks);
+          stack.embedded({0, steps}).copy_(c.embedded);
+          stack.forward({0, steps}, {c.input_kernel, c.hidden_kernel, c.bias});
+          expect_close("h", stack.result_hidden({0, steps}), expected.result_hidden, 1e-14);
+          expect_close("c", stack.result_cell({0, steps}), expected.result_cell, 1e-14);
+          for (std::size_t n = 0; n < expected.outputs.size(); ++n) {
+            expect_close(fmt::format("output {}", n), stack.output(static_cast<std::int64_t>(n)), expected.outputs[n], 1e-14);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(LevelStack, GradientsAreAddedToWhatIsThere) {
+  const StackCase c = random_case({}, 4);
+  const StackAnswer expected = one_call(c);
+  LevelStack stack(c.shape, {0, c.shape.levels}, c.lanes, c.steps, Keep::gates, at::TensorOptions(at::kDouble));
+  const ConvolutionKernels kernels{c.input_kernel, c.hidden_kernel, c.bias};
+  const ConvolutionKernels gradients{at::ones_like(c.input_kernel), at::ones_like(c.hidden_kernel), at::ones_like(c.bias)};
+  stack.begin_window(c.steps, c.history, c.hidden_mask, c.output_masks);
+  stack.embedded({0, c.steps}).copy_(c.embedded);
+  stack.forward({0, c.steps}, kernels);
+  for (std::size_t n = 0; n < c.d_outputs.size(); ++n) stack.d_output(static_cast<std::int64_t>(n)).copy_(c.d_outputs[n]);
+  stack.backward({0, c.steps}, kernels, gradients, c.d_result_hidden, c.d_result_cell);
+  expect_close("W1", gradients.input - 1, expected.d_input_kernel, 1e-12);
+  expect_close("W2", gradients.hidden - 1, expected.d_hidden_kernel, 1e-12);
+  expect_close("bias", gradients.bias - 1, expected.d_bias, 1e-12);
+}
+
+TEST(LevelStack, RefusesWhatCannotBeComputed) {
+  const StackCase c = random_case({}, 4);
+  const auto message = [](auto&& f) -> std::string {
+    try {
+      f();
+    } catch (const InternalError& error) {
+      return error.fact();
+    }
+    return "no error";
+  };
+  const at::TensorOptions options(at::kDouble);
+  const ConvolutionKernels kernels{c.input_kernel, c.hidden_kernel, c.bias};
+  LevelStack stack(c.shape, {0, 6}, c.lanes, 17, Keep::gates, options), evaluation(c.shape, {0, 6}, c.lanes, 17, Keep::nothing, options);
+  EXPECT_EQ(message([&] { LevelStack(c.shape, {2, 2}, 1, 1, Keep::gates, options); }), "a stack needs levels of its network");
+  EXPECT_EQ(message([&] { LevelStack(c.shape, {5, 7}, 1, 1, Keep::gates, options); }), "a stack needs levels of its network");
+  EXPECT_EQ(message([&] { stack.begin_window(18, c.history, {}, {}); }),
+            "a window has at least one step and at most as many as the stack was made for");
+  EXPECT_EQ(message([&] { stack.begin_window(17, {c.history.hidden, at::Tensor()}, {}, {}); }), "history.cell: expected [3, 7], got nothing");
+  EXPECT_EQ(message([&] { stack.begin_window(17, c.history, at::ones({2, 7}), {}); }), "hidden dropout mask: expected [3, 7], got [2, 7]");
+  evaluation.begin_window(17, c.history, {}, {});
+  EXPECT_EQ(message([&] { evaluation.forward({0, 8}, kernels); }), "a stack that keeps nothing works on whole windows");
+  EXPECT_EQ(message([&] { evaluation.backward({0, 17}, kernels, kernels, {}, {}); }), "a stack that keeps nothing has no backward");
+  stack.begin_window(17, c.history, {}, {});
+  EXPECT_EQ(message([&] { stack.forward({9, 18}, kernels); }), "a chunk lies within its window");
+  EXPECT_EQ(message([&] { stack.backward({0, 9}, kernels, kernels, {}, {}); }), "backward begins at the window's end");
+}
+
+}  // namespace
+}  // namespace trellis
