@@ -1,0 +1,65 @@
+// Where a run stands, as JSON: what is written reads back, and what cannot be a run's state is refused.
+#include "train/run_state.h"
+
+#include <gmock/gmock.h>
+
+#include "base/errors.h"
+
+namespace trellis {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+RunState full() {
+  return {.step = 1'000'000'000'000, .epoch = 3, .window = 7, .tokens = 9'007'199'254'740'993,
+          .plateau = {.recent = {1.0 / 3, 5e-324}, .best_before = 0.1 + 0.2, .falls = 2},
+          .best = BestValidation{4.9406564584124654e-10, 12}, .validations_without_best = 5};
+}
+
+TEST(RunState, ReadsBackToTheLastBit) {
+  for (const RunState& state : {RunState{}, full()}) {
+    EXPECT_EQ(RunState::from_json(json::parse(state.to_json().dump()), "here"), state);
+  }
+}
+
+std::string refusal(const json& state) {
+  try {
+    RunState::from_json(state, "manifest.json");
+  } catch (const DataError& error) {
+    EXPECT_EQ(error.where(), "manifest.json");
+    return error.fact();
+  }
+  return "no error";
+}
+
+TEST(RunState, RefusesWhatLacksAMember) {
+  const json whole = full().to_json();
+  for (const auto& [name, value] : whole.items()) {
+    json lacking = whole;
+    lacking.erase(name);
+    EXPECT_THAT(refusal(lacking), HasSubstr(name));
+  }
+}
+
+TEST(RunState, RefusesAnotherType) {
+  const json whole = full().to_json();
+  for (const auto& [name, value] : whole.items()) {
+    json other = whole;
+    other[name] = "seven";
+    EXPECT_THAT(refusal(other), HasSubstr("the run's state cannot be used: ")) << name;
+  }
+  EXPECT_NE(refusal(json::array()), "no error");
+  EXPECT_NE(refusal(nullptr), "no error");
+}
+
+TEST(RunState, RefusesNegativeCounts) {
+  for (const char* name : {"step", "epoch", "window", "tokens"}) {
+    json negative = full().to_json();
+    negative[name] = -1;
+    EXPECT_EQ(refusal(negative), "the run's state holds a negative count") << name;
+  }
+}
+
+}  // namespace
+}  // namespace trellis
