@@ -3,8 +3,11 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <vector>
 
 #include "base/errors.h"
+#include "base/log.h"
+#include "checkpoint/catalogue.h"
 #include "mpi/agreement.h"
 
 namespace trellis {
@@ -19,6 +22,27 @@ void RunDirectory::refuse_existing(const Communicator& world) const {
     if (!has_checkpoints && !fs::exists(metrics(), ignored)) return;
     throw OutputExistsError("the run directory already holds a run", path_.string(),
                             "go on with it by --resume auto, or give another --run directory");
+  });
+}
+
+void RunDirectory::set_aside_after(const Communicator& world, std::int64_t step) const {
+  const std::vector<CatalogueEntry> entries = list_checkpoints(world, checkpoints());
+  agree(world, [&] {
+    if (world.rank() != 0) return;
+    for (const CatalogueEntry& entry : entries) {
+      if (entry.step <= step) continue;
+      const fs::path first_choice = checkpoints() / ("aside-" + entry.path.filename().string());
+      fs::path aside = first_choice;
+      for (int n = 2; fs::exists(aside); ++n) aside = first_choice.string() + "." + std::to_string(n);
+      std::error_code error;
+      fs::rename(entry.path, aside, error);
+      if (error) {
+        throw WriteError("the checkpoint cannot be renamed: " + error.message(), entry.path.string(),
+                         "check the folder's permissions, or move the checkpoint away: the run goes on from an earlier one");
+      }
+      log_warning("{} is later than step {}, which the run goes on from: it is set aside as {}", entry.path.filename().string(), step,
+                  aside.filename().string());
+    }
   });
 }
 

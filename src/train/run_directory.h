@@ -1,6 +1,7 @@
 // A run's folder: settings.ini (as the run was last started), metrics.jsonl, checkpoints/, run.lock.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 
@@ -19,6 +20,10 @@ class RunDirectory {
 
   // Collective. Throws OutputExistsError if a run is there already.
   void refuse_existing(const Communicator& world) const;
+  // Collective. A run that goes on from `step` leaves any checkpoint of a later step behind: it is damaged, or of a course
+  // that was given up. Each is renamed to aside-step-..., with a warning, so that neither a resume nor pruning takes it for
+  // the newest. Throws WriteError.
+  void set_aside_after(const Communicator& world, std::int64_t step) const;
   // Collective; rank 0 writes. Throws WriteError.
   void write_settings(const Communicator& world, const std::string& ini) const;
 

@@ -192,6 +192,7 @@ void Trainer::choose_start() {
 }
 
 void Trainer::begin_metrics() {
+  directory_.set_aside_after(ranks_.world, state_.step);  // here, where no more input can be refused
   agree(ranks_.world, [&] {
     if (ranks_.rank() != 0) return;
     metrics_.emplace(directory_.metrics());

@@ -58,6 +58,20 @@ cp -r run older && flip older/checkpoints/step-0000000006/state.h5 -100
 expect 0 train 1 older --resume auto train.steps=7 valid.every=3 checkpoint.every=3
 says "passing over a damaged checkpoint, older/checkpoints/step-0000000006"
 says "resumed from older/checkpoints/step-0000000003 (step 3)"
+says "step-0000000006 is later than step 3, which the run goes on from: it is set aside as aside-step-0000000006"
+holds_only older/checkpoints aside-step-0000000006 step-0000000006 step-0000000007
+
+# What a run that begins anew saves is not pruned for the sake of damaged ones, and an older checkpoint is gone on from as
+# if the newer ones had never been.
+cp -r run all-bad && flip all-bad/checkpoints/step-0000000003/state.h5 -100 && flip all-bad/checkpoints/step-0000000006/state.h5 -100
+expect 0 train 2 all-bad --resume auto train.steps=2
+says "nothing to resume in all-bad: a new run begins"
+expect 0 train 1 all-bad --resume auto train.steps=2 && says "resumed from all-bad/checkpoints/step-0000000002"
+cp -r run back
+expect 0 train 1 back --resume back/checkpoints/step-0000000003 train.steps=4
+expect 0 train 1 back --resume auto train.steps=5 && says "resumed from back/checkpoints/step-0000000004"
+cp -r run/checkpoints/step-0000000006 back/checkpoints/
+expect 0 train 1 back --resume back/checkpoints/step-0000000004 train.steps=5 && says "as aside-step-0000000006.2"
 
 # --- run folders ---
 refuse 73 "the run directory already holds a run" train 1 run train.steps=9
