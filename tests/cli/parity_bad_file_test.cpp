@@ -1,0 +1,125 @@
+// What `parity` says about a file that it cannot use: message, place and exit code.
+#include <fmt/core.h>
+#include <gtest/gtest.h>
+
+#include "tests/cli/parity_case_helpers.h"
+
+namespace trellis {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+using ParityOfABadFile = testing_support::CopiedFile;
+
+TEST_F(ParityOfABadFile, SaysWhatIsWrongWithTheConfig) {
+  with_file([](hid_t file) { H5Adelete(file, "config"); });
+  expect(65, "there is no attribute 'config'");
+  set_config("{\"layers\": 6,");
+  expect(65, "the attribute 'config' is not JSON");
+  set_config("[1, 2]");
+  expect(65, "the attribute 'config' is not a JSON object");
+
+  struct Wrong {
+    const char* key;
+    json value;
+    int code;
+    const char* text;
+  };
+  const std::vector<Wrong> table{
+      {"experts", 4, 78, "this case needs experts = 4"},
+      {"experts", "many", 78, "this case needs experts = \"many\""},
+      {"groups", 2, 78, "this case needs groups = 2"},
+      {"injection_period", 3, 78, "this case needs injection_period = 3"},
+      {"alpha", 2.0, 78, "this case needs alpha = 2.0"},
+      {"beta", 1.0, 78, "this case needs beta = 1.0"},
+      {"kind", "classifier", 78, "this case needs kind = \"classifier\""},
+      {"optimizer", json{{"name", "asgd"}, {"weight_decay", 0}, {"clip", 1}}, 78, "optimizer 'asgd'"},
+      {"optimizer", json{{"name", "sgd"}}, 65, "config.weight_decay cannot be used"},
+      {"optimizer", "sgd", 65, "config.name cannot be used"},
+      {"layers", "six", 65, "config.layers cannot be used"},
+      {"layers", 0, 65, "model.levels is 0, but must be at least 1"},
+      {"layers", 1000000000000, 65, "parity cases are small"},
+      {"hidden", 100000000, 65, "parity cases are small"},
+      {"dilations", json::array(), 65, "model.dilations is empty"},
+      {"dilations", {1, -1}, 65, "model.dilations is -1"},
+      {"dilations", {1, 1000000000000}, 65, "parity cases are small"},
+      {"cutoffs", {3, 3}, 65, "cutoff 3 does not lie between"},
+      {"outputs", 21, 65, "is more than model.hidden"},
+      {"outputs", 11, 65, "differs from model.outputs"},
+      {"hidden", 21, 65, "expected [84]"},
+      {"kernel", 3, 65, "expected [80, 12, 3]"},
+      {"cutoffs", {8}, 65, "params/cluster_weight"},
+      {"weight_norm", false, 65, "params/W1"},
+      {"batch", 4, 65, "expected integers [lanes, steps]"},
+      {"batch", 0, 65, "batch = 0"},
+      {"steps", 0, 65, "steps = 0"},
+      {"steps", 2, 65, "step1/tokens"},
+      {"discard", -1, 65, "discard = -1"},
+      {"discard", 9, 65, "tokens, targets and discard do not fit each other"}};
+  for (const Wrong& wrong : table) {
+    SCOPED_TRACE(fmt::format("{} = {}", wrong.key, wrong.value.dump()));
+    restore();
+    set(wrong.key, wrong.value);
+    expect(wrong.code, wrong.text);
+  }
+  restore();
+  json missing = config();
+  missing.erase("vocabulary");
+  set_config(missing.dump());
+  expect(65, "config.vocabulary cannot be used");
+}
+
+TEST_F(ParityOfABadFile, SaysWhatIsWrongWithADataset) {
+  for (const char* const name : {"params/W2_v", "h0", "step0/targets", "step0/loss", "step0/grads/bias", "step0/params/embedding"}) {
+    restore();
+    remove(name);
+    expect(65, "there is no such dataset");
+    expect(65, name);
+  }
+  restore();
+  remove("step0");
+  expect(65, "step0/tokens");
+  restore();
+  replace<double>("params/bias", {81}, 0);
+  expect(65, "the shape is [81], expected [80]");
+  restore();
+  replace<double>("step0/tokens", {3, 9}, 0);
+  expect(65, "expected integers [lanes, steps]");
+  restore();
+  replace<std::int64_t>("step0/tokens", {}, 0);
+  expect(65, "expected integers [lanes, steps]");
+  restore();
+  replace<std::int64_t>("step0/targets", {3, 8}, 0);
+  expect(65, "tokens, targets and discard do not fit each other");
+  for (const std::int64_t token : {-1, 40}) {
+    for (const char* const name : {"step0/tokens", "step0/targets"}) {
+      restore();
+      change<std::int64_t>(name, 7, [&](std::int64_t) { return token; });
+      expect(65, "a token is outside [0, 40)");
+    }
+  }
+  restore();
+  with_file([](hid_t file) { H5Gclose(H5Gcreate2(file, "params/extra", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT)); });
+  expect(65, "a parameter that this network does not have");
+  restore();
+  remove("params/bias");
+  with_file([](hid_t file) { H5Gclose(H5Gcreate2(file, "params/bias", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT)); });
+  expect(65, "not a dataset");
+}
+
+TEST_F(ParityOfABadFile, TakesMasksOfIntegers) {
+  restore("dropout_all.h5");
+  replace<std::int64_t>("step0/masks/hidden", {3, 20}, 1);
+  expect(16, "step 0 h ");  // another mask, hence other numbers, but no error
+}
+
+TEST_F(ParityOfABadFile, SaysThatATruncatedFileIsDamaged) {
+  fs::resize_file(path_, 20000);
+  expect(65, "HDF5 cannot open the file");
+  fs::resize_file(path_, 0);
+  expect(65, "not an HDF5 file");
+}
+
+}  // namespace
+}  // namespace trellis
