@@ -18,11 +18,21 @@ using nlohmann::json;
 using testing::HasSubstr;
 using testing::Not;
 
-fs::path parity_folder() { return fs::path(__FILE__).parent_path().parent_path() / "parity"; }
+namespace {
+
+// build/tests: the folder of this test program
+fs::path program_folder() { return fs::read_symlink("/proc/self/exe").parent_path(); }
+
+}  // namespace
+
+fs::path parity_folder() {
+  const char* const source = std::getenv("SOURCE_DIR");
+  return (source ? fs::path(source) : program_folder().parent_path().parent_path()) / "tests" / "parity";
+}
 
 Outcome parity(const std::string& arguments) {
   const char* const bin = std::getenv("BUILD_BIN");
-  const fs::path program = (bin ? fs::path(bin) : fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "bin") / "parity";
+  const fs::path program = (bin ? fs::path(bin) : program_folder().parent_path() / "bin") / "parity";
   Outcome outcome;
   FILE* const pipe = popen(fmt::format("'{}' {} 2>&1", program.string(), arguments).c_str(), "r");
   if (pipe == nullptr) return outcome;

@@ -14,7 +14,7 @@
 
 namespace trellis::testing_support {
 
-// The folder tests/parity.
+// The folder tests/parity of SOURCE_DIR, or of the source that holds this build folder.
 std::filesystem::path parity_folder();
 
 struct Outcome {

@@ -69,7 +69,7 @@ TEST(Parity, TheCommandLineIsChecked) {
       {"--version", {0, "parity "}},
       {"nowhere.h5", {66, "no such file"}},
       {"/", {65, "not an HDF5 file"}},
-      {"'" + std::string(__FILE__) + "'", {65, "not an HDF5 file"}}};
+      {"'" + (parity_folder() / "README.md").string() + "'", {65, "not an HDF5 file"}}};
   for (const auto& [arguments, expected] : cases) {
     const Outcome outcome = parity(arguments);
     EXPECT_EQ(outcome.code, expected.first) << arguments << "\n" << outcome.text;
