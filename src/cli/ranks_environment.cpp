@@ -1,5 +1,6 @@
 #include "cli/ranks_environment.h"
 
+#include <malloc.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -20,6 +21,15 @@ int usable_processors() {
   return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 }
 
+// Caches that trade memory for nothing that training gains: glibc raises the size from which freed memory goes back to the
+// system with every large block that is freed, and MKL keeps a packing buffer a thread for ever.
+void return_freed_memory() {
+  constexpr int threshold_bytes = 256 << 10;
+  mallopt(M_MMAP_THRESHOLD, threshold_bytes);
+  mallopt(M_TRIM_THRESHOLD, threshold_bytes);
+  setenv("MKL_DISABLE_FAST_MM", "1", 0);
+}
+
 }  // namespace
 
 void use_threads(int threads, const MpiSession& session) {
@@ -33,6 +43,7 @@ void use_threads(int threads, const MpiSession& session) {
 }
 
 int on_ranks(const std::optional<Error>& early, const std::function<ExitCode(const Ranks&, const MpiSession&)>& work) {
+  return_freed_memory();
   static std::string program = "trellis";
   char* argv[] = {program.data(), nullptr};
   const MpiSession session(1, argv);

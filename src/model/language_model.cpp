@@ -12,7 +12,7 @@ LanguageModel::LanguageModel(const TrellisShape& shape, double auxiliary_weight,
       lanes_(lanes),
       options_(options),
       stack_(shape, {0, shape.levels}, lanes, max_steps, keep, options),
-      softmax_(shape, options) {
+      softmax_(shape, lanes * max_steps, keep == Keep::nothing ? 1 : shape.output_count(), options) {
   shape.validate();
 }
 

@@ -38,7 +38,9 @@ LevelStack::LevelStack(const TrellisShape& shape, Range levels, std::int64_t lan
     const bool known = std::any_of(injections_.begin(), injections_.end(), [&](const auto& i) { return i.dilation == dilation; });
     if (known) continue;
     injections_.push_back({.dilation = dilation, .product = rows(max_steps, 4 * H), .gradient = {}});
-    if (keep != Keep::nothing) injections_.back().gradient = rows(max_steps, 4 * H);
+    // with kept gates nobody reads the product any more once backward of its chunk begins: the gradient takes its place
+    if (keep == Keep::gates) injections_.back().gradient = injections_.back().product;
+    if (keep == Keep::states) injections_.back().gradient = rows(max_steps, 4 * H);
   }
   embedded_halo_ = largest_hidden_halo;
   embedded_ = rows(embedded_halo_ + max_steps, shape.embedding);
@@ -211,7 +213,7 @@ void LevelStack::gates_backward(std::int64_t level, Range time, const at::Tensor
                                           data_or_null<T>(output_masks_[static_cast<std::size_t>(number)])};
     }
     args.d_previous_cell = d_previous.defined() ? d_previous.mutable_data_ptr<T>() : nullptr;
-    args.d_injection = shared.gradient.mutable_data_ptr<T>();
+    args.d_injection = shared.gradient.mutable_data_ptr<T>() + first * 4 * shape_.hidden;
     args.add_to_injection = std::exchange(shared.gradient_begun, true);
     launch(kernels_for<T>(gates.device()).gates_backward, args, {0, time.size() * lanes_}, grain_for(20 * shape_.hidden));
   });
@@ -219,7 +221,7 @@ void LevelStack::gates_backward(std::int64_t level, Range time, const at::Tensor
 
 void LevelStack::injection_backward(Injection& shared, Range time, const ConvolutionKernels& kernels,
                                     const ConvolutionKernels& gradients) {
-  const at::Tensor gradient = shared.gradient.narrow(0, 0, time.size() * lanes_);
+  const at::Tensor gradient = shared.gradient.narrow(0, time.begin * lanes_, time.size() * lanes_);
   add_column_sums(gradients.bias, gradient);
   for (std::int64_t tap = 0; tap < shape_.kernel; ++tap) {
     const std::int64_t delay = (shape_.kernel - 1 - tap) * shared.dilation;

@@ -87,7 +87,7 @@ class LevelStack {
   struct Injection {
     std::int64_t dilation = 1;
     at::Tensor product;   // [max_steps * lanes, 4H]
-    at::Tensor gradient;  // the same, of a chunk, summed over levels
+    at::Tensor gradient;  // the same, summed over levels
     bool gradient_begun = false;
   };
   // Gradient that a later chunk left for the rows in front of it.

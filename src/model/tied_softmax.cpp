@@ -8,11 +8,10 @@ namespace trellis {
 namespace {
 
 // Memory for the logits of one tile. Larger tiles mean fewer passes over the embedding's gradient.
-constexpr std::int64_t kTileBytes = std::int64_t{16} << 20;
+constexpr std::int64_t kTileBytes = std::int64_t{8} << 20;
 
-// A tensor of at least `rows` rows in `memory`, grown when needed, narrowed to exactly that many.
-at::Tensor rows_of(at::Tensor& memory, std::int64_t rows, std::int64_t channels, at::TensorOptions options) {
-  if (!memory.defined() || memory.numel() < rows * channels) memory = at::empty({rows * channels}, options);
+// The first rows of a flat buffer, as a matrix.
+at::Tensor rows_of(const at::Tensor& memory, std::int64_t rows, std::int64_t channels) {
   return memory.narrow(0, 0, rows * channels).view({rows, channels});
 }
 
@@ -27,10 +26,26 @@ struct TiedSoftmax::Tile {
   bool first;                   // the first tile of its span overwrites the span's gradients
 };
 
-TiedSoftmax::TiedSoftmax(const TrellisShape& shape, at::TensorOptions options) : shape_(shape), options_(options) {}
+TiedSoftmax::TiedSoftmax(const TrellisShape& shape, std::int64_t rows, std::int64_t blocks, at::TensorOptions options)
+    : shape_(shape), options_(options) {
+  const std::int64_t head = shape.cutoffs.empty() ? shape.vocabulary : shape.cutoffs.front() + static_cast<std::int64_t>(shape.cutoffs.size());
+  std::int64_t logits = tile_rows(rows, head) * head;
+  for (std::size_t n = 0; n < shape.cutoffs.size(); ++n) {
+    const std::int64_t next = n + 1 < shape.cutoffs.size() ? shape.cutoffs[n + 1] : shape.vocabulary, words = next - shape.cutoffs[n];
+    logits = std::max(logits, std::min(rows * blocks, most_tile_rows(words)) * words);
+  }
+  logits_ = at::empty({logits}, options);
+  if (shape.cutoffs.empty()) return;
+  gathered_ = at::empty({rows * blocks * shape.outputs}, options);
+  d_gathered_ = at::empty_like(gathered_);
+}
+
+std::int64_t TiedSoftmax::most_tile_rows(std::int64_t classes) const {
+  return std::max<std::int64_t>(16, kTileBytes / (classes * static_cast<std::int64_t>(options_.dtype().itemsize())));
+}
 
 std::int64_t TiedSoftmax::tile_rows(std::int64_t rows, std::int64_t classes) const {
-  const std::int64_t most = std::max<std::int64_t>(16, kTileBytes / (classes * static_cast<std::int64_t>(options_.dtype().itemsize())));
+  const std::int64_t most = most_tile_rows(classes);
   const std::int64_t tiles = std::max<std::int64_t>(1, (rows + most - 1) / most);
   return (rows + tiles - 1) / tiles;
 }
@@ -46,7 +61,7 @@ void TiedSoftmax::clear_span(const Span& span, Parameters& gradients) const {
 
 void TiedSoftmax::run_tile(const Parameters& weights, const Span& span, const Tile& tile, Parameters* gradients) {
   const std::int64_t rows = tile.hidden.size(0), words = span.words.size(), classes = words + span.entries;
-  const at::Tensor logits = rows_of(logits_, rows, classes, options_);
+  const at::Tensor logits = rows_of(logits_, rows, classes);
 
   // The parts of a tile's columns: words, then the clusters' entries, each with its own matrix.
   struct Part {
@@ -137,8 +152,8 @@ at::Tensor TiedSoftmax::run(const Parameters& weights, const std::vector<LossRow
     }
     const at::Tensor index = at::tensor(members, at::kLong);
     const at::Tensor local = (targets.index_select(0, index) - span.words.begin).repeat({block_count});
-    const at::Tensor hidden = rows_of(gathered_, total, shape_.outputs, options_);
-    const at::Tensor d_hidden = gradients ? rows_of(d_gathered_, total, shape_.outputs, options_) : at::Tensor();
+    const at::Tensor hidden = rows_of(gathered_, total, shape_.outputs);
+    const at::Tensor d_hidden = gradients ? rows_of(d_gathered_, total, shape_.outputs) : at::Tensor();
     const at::Tensor scale = at::empty({total}, options_);
     for (std::int64_t n = 0; n < block_count; ++n) {
       at::Tensor part = hidden.narrow(0, n * member_count, member_count);

@@ -24,7 +24,8 @@ struct LossRows {
 
 class TiedSoftmax {
  public:
-  TiedSoftmax(const TrellisShape& shape, at::TensorOptions options);
+  // rows: the most that a block will have; blocks: the most that come at once.
+  TiedSoftmax(const TrellisShape& shape, std::int64_t rows, std::int64_t blocks, at::TensorOptions options);
 
   // -log p(target), nats, of each row of each block: [blocks, rows] float64 on the CPU.
   // targets: [rows] int64 on the CPU, the same for all blocks, each in [0, V).
@@ -40,12 +41,14 @@ class TiedSoftmax {
   struct Tile;
 
   void run_tile(const Parameters& weights, const Span& span, const Tile& tile, Parameters* gradients);
+  std::int64_t most_tile_rows(std::int64_t classes) const;
   std::int64_t tile_rows(std::int64_t rows, std::int64_t classes) const;
   void clear_span(const Span& span, Parameters& gradients) const;
 
   TrellisShape shape_;
   at::TensorOptions options_;
-  at::Tensor logits_;            // memory for one tile
+  // allocated once, at their largest
+  at::Tensor logits_;                 // of one tile
   at::Tensor gathered_, d_gathered_;  // rows of a tail cluster
 };
 

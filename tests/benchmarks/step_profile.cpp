@@ -107,7 +107,7 @@ void profile(std::int64_t steps) {
   Optimizer optimizer(rule, weights.layout(), options);
   print_memory("  and Adam's means");
   LevelStack stack(shape, {0, shape.levels}, kLanes, kSteps, Keep::gates, options);
-  TiedSoftmax softmax(shape, options);
+  TiedSoftmax softmax(shape, kRows, shape.output_count(), options);
   EffectiveKernels effective;
   const History history{at::zeros({kLanes, shape.hidden}), at::zeros({kLanes, shape.hidden})};
   const ConvolutionKernels kernel_gradients = EffectiveKernels::gradients_of(gradients);

@@ -43,7 +43,7 @@ void expect_equals_autograd(const Case& c) {
   for (const double scale : c.scales) {
     blocks.push_back({random.normal({rows, c.shape.outputs}), at::full({rows, c.shape.outputs}, kNan, c.type), scale});
   }
-  TiedSoftmax softmax(c.shape, c.type);
+  TiedSoftmax softmax(c.shape, rows, static_cast<std::int64_t>(blocks.size()), c.type);
   const at::Tensor losses = softmax.run(weights, blocks, c.targets, &gradients);
   ASSERT_EQ(losses.sizes(), (std::vector<std::int64_t>{static_cast<std::int64_t>(blocks.size()), rows}));
 
@@ -111,7 +111,7 @@ TEST(TiedSoftmax, WithoutRowsEveryGradientIsZero) {
     const ParameterLayout layout(shape);
     Parameters weights(layout, at::kDouble), gradients(layout, at::kDouble);
     gradients.flat().fill_(kNan);
-    TiedSoftmax softmax(shape, at::kDouble);
+    TiedSoftmax softmax(shape, 0, 2, at::kDouble);
     const at::Tensor none = at::empty({0, 4}, at::kDouble);
     EXPECT_EQ(softmax.run(weights, {{none, none, 1}, {none, none, 1}}, at::empty({0}, at::kLong), &gradients).numel(), 0);
     for (const char* const name : {"embedding", "decoder_bias", "cluster_weight", "cluster_bias"}) {
@@ -128,7 +128,7 @@ TEST(TiedSoftmax, StaysFiniteForLogitsThatOverflowAnExponential) {
   Parameters weights(layout, at::kFloat), gradients(layout, at::kFloat);
   fill_weights(weights, random);
   const at::Tensor hidden = random.normal({9, 4}, 3000), d_hidden = at::empty({9, 4}, at::kFloat);
-  TiedSoftmax softmax(shape, at::kFloat);
+  TiedSoftmax softmax(shape, 9, 1, at::kFloat);
   const at::Tensor losses = softmax.run(weights, {{hidden, d_hidden, 1}}, random.integers(9, 0, 30), &gradients);
   EXPECT_TRUE(losses.isfinite().all().item<bool>());
   EXPECT_TRUE(d_hidden.isfinite().all().item<bool>());
@@ -138,7 +138,7 @@ TEST(TiedSoftmax, StaysFiniteForLogitsThatOverflowAnExponential) {
 TEST(TiedSoftmax, RefusesTargetsOutsideTheVocabulary) {
   const TrellisShape shape = shape_of(30, {});
   Parameters weights(ParameterLayout(shape), at::kDouble);
-  TiedSoftmax softmax(shape, at::kDouble);
+  TiedSoftmax softmax(shape, 1, 1, at::kDouble);
   for (const std::int64_t word : {-1, 30}) {
     try {
       softmax.run(weights, {{at::zeros({1, 4}, at::kDouble), {}, 1}}, at::full({1}, word, at::kLong), nullptr);

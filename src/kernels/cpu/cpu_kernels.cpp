@@ -35,6 +35,7 @@ void gates_forward(const GatesForward<T>& k, Range rows, void*) {
           for (std::int64_t n = first; n < last; ++n) gate[q * H + n] += injection[q * H + n];
         }
       }
+#pragma omp simd
       for (std::int64_t n = first; n < last; ++n) {
         const T i = logistic(gate[n] + bias[n]);
         const T o = logistic(gate[H + n] + bias[H + n]);
@@ -89,6 +90,7 @@ void gates_backward(const GatesBackward<T>& k, Range rows, void*) {
           dh[n - first] += output_mask ? values[n - (H - O)] * output_mask[n - (H - O)] : values[n - (H - O)];
         }
       }
+#pragma omp simd
       for (std::int64_t n = first; n < last; ++n) {
         const T i = gate[n], o = gate[H + n], g = gate[2 * H + n], f = gate[3 * H + n];
         const T tanh_c = hyperbolic_tangent(cell[n]);
