@@ -1,12 +1,12 @@
 #include "cli/ranks_environment.h"
 
-#include <malloc.h>
 #include <sched.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <thread>
 
+#include "cli/resident_memory.h"
 #include "comm/process_group.h"
 #include "mpi/agreement.h"
 #include "mpi/run_ranks.h"
@@ -19,15 +19,6 @@ int usable_processors() {
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
   return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-}
-
-// Caches that trade memory for nothing that training gains: glibc raises the size from which freed memory goes back to the
-// system with every large block that is freed, and MKL keeps a packing buffer a thread for ever.
-void return_freed_memory() {
-  constexpr int threshold_bytes = 256 << 10;
-  mallopt(M_MMAP_THRESHOLD, threshold_bytes);
-  mallopt(M_TRIM_THRESHOLD, threshold_bytes);
-  setenv("MKL_DISABLE_FAST_MM", "1", 0);
 }
 
 }  // namespace
@@ -52,6 +43,7 @@ int on_ranks(const std::optional<Error>& early, const std::function<ExitCode(con
     agree_on_error(world, early);
     Watchdog watchdog(session.rank(), kDefaultWatchdogTimeout);
     const ProcessGroup group(make_backend(at::Device(at::kCPU), world), "world", &watchdog);
+    release_startup_pages();
     return work(Ranks{world, group}, session);
   });
 }

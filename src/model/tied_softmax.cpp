@@ -8,7 +8,7 @@ namespace trellis {
 namespace {
 
 // Memory for the logits of one tile. Larger tiles mean fewer passes over the embedding's gradient.
-constexpr std::int64_t kTileBytes = std::int64_t{8} << 20;
+constexpr std::int64_t kTileBytes = std::int64_t{6} << 20;
 
 // The first rows of a flat buffer, as a matrix.
 at::Tensor rows_of(const at::Tensor& memory, std::int64_t rows, std::int64_t channels) {

@@ -15,6 +15,7 @@ void set_environment_defaults() {
   constexpr int keep = 0;  // never overwrite what the user or mpirun has set
   setenv("OMPI_MCA_mpi_yield_when_idle", "1", keep);
   setenv("OMPI_MCA_fcoll", "dynamic_gen2", keep);
+  setenv("OMPI_MCA_io_ompio_bytes_per_agg", "4194304", keep);
   const bool started_by_launcher = std::getenv("OMPI_COMM_WORLD_SIZE") || std::getenv("PMIX_RANK") ||
                                    std::getenv("PMI_RANK") || std::getenv("OMPI_MCA_ess_base_jobid");
   if (!started_by_launcher) {

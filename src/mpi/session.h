@@ -15,6 +15,7 @@ class MpiSession {
   //   mpi_yield_when_idle=1     a waiting rank lets its own compute threads and its neighbours have the core
   //   fcoll=dynamic_gen2        collective file writes; the default (vulcan) has hung with this HDF5 (HDF5 bug 1227)
   //   ess_singleton_isolated=1  without mpirun only: no helper daemon, so neither ssh nor rsh need be installed
+  //   io_ompio_bytes_per_agg    4 MiB of buffer for collective file writes instead of 32
   //   sharedfp=^sm              without mpirun only: there is no session folder for its shared memory, and it would complain
   // Throws ConfigError when the MPI library offers no MPI_THREAD_MULTIPLE.
   MpiSession(int argc, char** argv);
