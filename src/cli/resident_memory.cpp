@@ -29,6 +29,7 @@ void release_startup_pages() {
     const std::string mode(permissions);
     if (mode == "r-xp" || (mode == "r--p" && offset == 0)) {
       madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+      madvise(reinterpret_cast<void*>(begin), end - begin, MADV_RANDOM);  // come back one by one, not with neighbours
     }
   }
 }
