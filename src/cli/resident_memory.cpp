@@ -20,7 +20,7 @@ void release_startup_pages() {
   malloc_trim(0);
   std::ifstream maps("/proc/self/maps");
   for (std::string line; std::getline(maps, line);) {
-    if (line.find("/libtorch_cpu.so") == std::string::npos) continue;
+    if (line.find(".so") == std::string::npos) continue;
     std::uintptr_t begin = 0, end = 0, offset = 0;
     char permissions[5] = {};
     if (std::sscanf(line.c_str(), "%lx-%lx %4s %lx", &begin, &end, permissions, &offset) != 4) continue;

@@ -7,7 +7,7 @@ namespace trellis {
 // is freed, and what only the start needs (reading, drawing initial values) stays for ever. Call first in a process.
 void return_freed_memory();
 
-// LibTorch registers thousands of operators when it is loaded and touches some 50 MB of its library for it, of which a
+// Loading and relocating libraries touches some 60 MB of them (LibTorch alone registers thousands of operators) of which a
 // training run needs little again. Unmaps those clean pages; what is needed comes back from the page cache, a page at a
 // time. Does nothing where /proc/self/maps cannot be read. Call after everything is loaded.
 void release_startup_pages();
