@@ -4,6 +4,7 @@
 
 #include "base/errors.h"
 #include "tests/checkpoint/one_rank.h"
+#include "tests/source_folder.h"
 
 namespace trellis {
 namespace {
@@ -61,14 +62,14 @@ TEST_F(Reader, GivesTheStateBackExactly) {
 // The folder golden/ was written by this program when format version 1 was made. It must be read for ever, and as long
 // as the version is 1 the same tensors must give the same bytes.
 TEST_F(Reader, ReadsTheGoldenCheckpoint) {
-  const auto golden = std::filesystem::path(__FILE__).parent_path() / "golden/step-0000000007";
+  const auto golden = source_folder() / "tests/checkpoint/golden/step-0000000007";
   const auto reader = CheckpointReader::open(world, golden, Verify::hash);
   EXPECT_TRUE(holds_sample(reader, 3));
   EXPECT_EQ(reader.state(), nlohmann::json({{"windows", 12}, {"note", "golden"}}));
 }
 
 TEST_F(Reader, TheWriterStillGivesTheGoldenBytes) {
-  const auto golden = std::filesystem::path(__FILE__).parent_path() / "golden/step-0000000007";
+  const auto golden = source_folder() / "tests/checkpoint/golden/step-0000000007";
   const auto report = write_sample(world, root, 7, {{"windows", 12}, {"note", "golden"}}, 3);
   EXPECT_EQ(bytes_of_file(report.path / "state.h5"), bytes_of_file(golden / "state.h5"));
   // the manifest too, but for the libraries' versions, which its own hash covers

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/corpus/corpus_fixture.h"
+#include "tests/source_folder.h"
 
 namespace trellis {
 namespace {
@@ -12,7 +13,7 @@ namespace {
 using namespace testing_support;
 using testing::ElementsAre;
 
-fs::path golden() { return fs::path(__FILE__).parent_path() / "golden"; }
+fs::path golden() { return source_folder() / "tests/corpus/golden"; }
 
 std::vector<std::uint32_t> ids_of(const Corpus& corpus, const char* split) {
   const auto reader = corpus.open_split(split);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/preprocessing/text_corpus_fixture.h"
+#include "tests/source_folder.h"
 
 namespace trellis {
 namespace {
@@ -180,7 +181,7 @@ TEST_F(TextCorpus, ReusesAVocabulary) {
 }
 
 TEST_F(TextCorpus, EqualsTheGoldenFiles) {
-  const fs::path golden = fs::path(__FILE__).parent_path().parent_path() / "corpus" / "golden";
+  const fs::path golden = source_folder() / "tests/corpus/golden";
   TextCorpusOptions options;
   options.files[0] = {golden / "train.txt"};
   options.files[1] = {golden / "valid.txt"};
