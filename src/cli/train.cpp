@@ -15,8 +15,8 @@ namespace trellis {
 namespace {
 
 struct TrainFlags {
-  std::string config, data, run, resume = "none", init_from;
-  std::vector<std::string> words;
+  std::string data, run, resume = "none", init_from;
+  std::vector<std::string> config, words;
   bool print = false;
 
   CommandLine line() {
@@ -25,7 +25,7 @@ struct TrainFlags {
                      "process does all. A run stopped by a signal (SIGUSR2, SIGTERM, Ctrl-C) or by train.seconds saves a checkpoint\n"
                      "and ends with 75; SIGUSR1 saves one and goes on.");
     line.section("Flags")
-        .add("config", "FILE", "settings in INI form; a resumed run may leave it out", config)
+        .add("config", "FILE", "settings in INI form; of several, later ones win; a resumed run may leave them out", config)
         .add("data", "DIR", "corpus directory made by trellis-preprocess", data)
         .add("run", "DIR", "where the run keeps checkpoints, metrics and settings", run)
         .add("resume", "none|auto|DIR", "auto: the newest whole checkpoint of the run, or from the start if it has none; DIR: a checkpoint", resume)
@@ -36,7 +36,7 @@ struct TrainFlags {
   }
 
   LoadedSettings settings() const {
-    return load_settings(config.empty() ? std::nullopt : std::optional<std::filesystem::path>(config), words);
+    return load_settings({config.begin(), config.end()}, words);
   }
 
   TrainRequest request() const {

@@ -24,7 +24,10 @@ constexpr Word<bool> kSwitchWords[] = {{"true", true}, {"false", false}};
 constexpr Word<Precision> kPrecisionWords[] = {{"float32", Precision::float32}, {"float64", Precision::float64}};
 constexpr Word<DeviceChoice> kDeviceWords[] = {
     {"auto", DeviceChoice::automatic}, {"cpu", DeviceChoice::cpu}, {"cuda", DeviceChoice::cuda}};
+constexpr Word<TaskKind> kTaskWords[] = {{"language_model", TaskKind::language_model}, {"classifier", TaskKind::classifier}};
 constexpr Word<OptimizerName> kOptimizerWords[] = {{"adam", OptimizerName::adam}, {"sgd", OptimizerName::sgd}};
+constexpr Word<Averaging> kAveragingWords[] = {
+    {"never", Averaging::never}, {"always", Averaging::always}, {"plateau", Averaging::plateau}};
 constexpr Word<Recompute> kRecomputeWords[] = {{"none", Recompute::none}, {"gates", Recompute::gates}};
 
 template <class T, std::size_t N>
@@ -140,7 +143,9 @@ std::string format_value(std::uint64_t value) { return std::to_string(value); }
 std::string format_value(double value) { return fmt::format("{}", value); }
 std::string format_value(Precision value) { return format_word(kPrecisionWords, value); }
 std::string format_value(DeviceChoice value) { return format_word(kDeviceWords, value); }
+std::string format_value(TaskKind value) { return format_word(kTaskWords, value); }
 std::string format_value(OptimizerName value) { return format_word(kOptimizerWords, value); }
+std::string format_value(Averaging value) { return format_word(kAveragingWords, value); }
 std::string format_value(Recompute value) { return format_word(kRecomputeWords, value); }
 std::string format_value(const std::vector<int>& value) { return format_list(value); }
 std::string format_value(const std::vector<std::int64_t>& value) { return format_list(value); }
@@ -166,8 +171,14 @@ std::string parse_value(std::string_view text, const Limits&, Precision& value) 
 std::string parse_value(std::string_view text, const Limits&, DeviceChoice& value) {
   return parse_word(text, kDeviceWords, value);
 }
+std::string parse_value(std::string_view text, const Limits&, TaskKind& value) {
+  return parse_word(text, kTaskWords, value);
+}
 std::string parse_value(std::string_view text, const Limits&, OptimizerName& value) {
   return parse_word(text, kOptimizerWords, value);
+}
+std::string parse_value(std::string_view text, const Limits&, Averaging& value) {
+  return parse_word(text, kAveragingWords, value);
 }
 std::string parse_value(std::string_view text, const Limits&, Recompute& value) {
   return parse_word(text, kRecomputeWords, value);
@@ -182,7 +193,9 @@ std::string parse_value(std::string_view text, const Limits& limits, std::vector
 std::string words_of(bool) { return list_words(kSwitchWords); }
 std::string words_of(Precision) { return list_words(kPrecisionWords); }
 std::string words_of(DeviceChoice) { return list_words(kDeviceWords); }
+std::string words_of(TaskKind) { return list_words(kTaskWords); }
 std::string words_of(OptimizerName) { return list_words(kOptimizerWords); }
+std::string words_of(Averaging) { return list_words(kAveragingWords); }
 std::string words_of(Recompute) { return list_words(kRecomputeWords); }
 
 }  // namespace trellis

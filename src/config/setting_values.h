@@ -35,7 +35,9 @@ std::string format_value(std::uint64_t value);
 std::string format_value(double value);
 std::string format_value(Precision value);
 std::string format_value(DeviceChoice value);
+std::string format_value(TaskKind value);
 std::string format_value(OptimizerName value);
+std::string format_value(Averaging value);
 std::string format_value(Recompute value);
 std::string format_value(const std::vector<int>& value);
 std::string format_value(const std::vector<std::int64_t>& value);
@@ -50,7 +52,9 @@ std::string parse_value(std::string_view text, const Limits& limits, std::uint64
 std::string parse_value(std::string_view text, const Limits& limits, double& value);
 std::string parse_value(std::string_view text, const Limits& limits, Precision& value);
 std::string parse_value(std::string_view text, const Limits& limits, DeviceChoice& value);
+std::string parse_value(std::string_view text, const Limits& limits, TaskKind& value);
 std::string parse_value(std::string_view text, const Limits& limits, OptimizerName& value);
+std::string parse_value(std::string_view text, const Limits& limits, Averaging& value);
 std::string parse_value(std::string_view text, const Limits& limits, Recompute& value);
 std::string parse_value(std::string_view text, const Limits& limits, std::vector<int>& value);
 std::string parse_value(std::string_view text, const Limits& limits, std::vector<std::int64_t>& value);
@@ -59,7 +63,9 @@ std::string parse_value(std::string_view text, const Limits& limits, std::vector
 std::string words_of(bool);
 std::string words_of(Precision);
 std::string words_of(DeviceChoice);
+std::string words_of(TaskKind);
 std::string words_of(OptimizerName);
+std::string words_of(Averaging);
 std::string words_of(Recompute);
 template <class T>
 std::string words_of(const T&) {

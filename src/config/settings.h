@@ -11,7 +11,9 @@ namespace trellis {
 // The words that a file or command line uses for these are in setting_values.cpp.
 enum class Precision { float32, float64 };
 enum class DeviceChoice { automatic, cpu, cuda };
+enum class TaskKind { language_model, classifier };
 enum class OptimizerName { adam, sgd };
+enum class Averaging { never, always, plateau };
 enum class Recompute { none, gates };
 
 // struct ModelSettings { int levels = 16; ... }; and so on, one struct a section.

@@ -6,17 +6,18 @@
 //   [model]
 //   dilations = 1,2,4
 //
-// and "section.option=value" words on the command line, which win over the file. What is printed can be fed back and
+// any number of them, later ones winning over earlier ones (a base and overrides), and "section.option=value" words on the
+// command line, which win over files. What is printed can be fed back and
 // gives the same Settings to the last bit. Unknown keys and sections, malformed values and keys given twice in a file
 // are ConfigError (exit 78) naming file and line or "command line", what would be right, and the nearest known key.
 #pragma once
 
 #include <filesystem>
 #include <map>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "config/settings.h"
 
@@ -30,11 +31,11 @@ struct LoadedSettings {
   SettingOrigins origins;
 };
 
-// Defaults, then the file if there is one, then the command line's words (the last of equal keys wins). The values are
+// Defaults, then the files in order, then the command line's words (the last of equal keys wins). The values are
 // within their own limits; validate() (settings_validate.h) checks them against each other.
 // Throws MissingInputError (66) for a file that cannot be read, UsageError (2) for a word that is no
 // "section.option=value".
-LoadedSettings load_settings(const std::optional<std::filesystem::path>& file, std::span<const std::string> words);
+LoadedSettings load_settings(const std::vector<std::filesystem::path>& files, std::span<const std::string> words);
 
 // The two steps of load_settings, for settings that start elsewhere than at the defaults.
 void apply_ini(LoadedSettings& loaded, std::string_view text, const std::string& source_name);

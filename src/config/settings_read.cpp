@@ -167,9 +167,9 @@ void apply_words(LoadedSettings& loaded, std::span<const std::string> words) {
   }
 }
 
-LoadedSettings load_settings(const std::optional<std::filesystem::path>& file, std::span<const std::string> words) {
+LoadedSettings load_settings(const std::vector<std::filesystem::path>& files, std::span<const std::string> words) {
   LoadedSettings loaded;
-  if (file) apply_ini(loaded, read_file(*file), file->string());
+  for (const std::filesystem::path& file : files) apply_ini(loaded, read_file(file), file.string());
   apply_words(loaded, words);
   return loaded;
 }

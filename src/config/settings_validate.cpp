@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <initializer_list>
 #include <string>
+#include <utility>
 
 #include "base/errors.h"
 #include "config/setting_values.h"
@@ -30,35 +31,95 @@ void expect_rising(const std::vector<T>& list, const char* key, const SettingOri
   }
 }
 
-void validate_model(const ModelSettings& model, const AuxiliarySettings& auxiliary, const SettingOrigins& origins) {
+// The one error of all checks below: what `wrong` says, where each key was given, and the way out.
+[[noreturn]] void refuse(const std::string& wrong, const SettingOrigins& origins, std::initializer_list<const char*> keys,
+                         const std::string& fix) {
+  throw ConfigError(wrong, where_given(origins, keys), fix);
+}
+
+void validate_levels(const ModelSettings& model, const SettingOrigins& origins) {
   if (model.outputs > model.hidden) {
-    throw ConfigError(
-        fmt::format("model.outputs is {}, expected at most model.hidden, which is {}", model.outputs, model.hidden),
-        where_given(origins, {"model.outputs", "model.hidden"}),
-        "hidden counts all channels of h: make it at least outputs");
-  }
-  if (model.embedding != model.outputs) {
-    throw ConfigError(
-        fmt::format("model.embedding is {}, expected model.outputs, which is {}", model.embedding, model.outputs),
-        where_given(origins, {"model.embedding", "model.outputs"}),
-        "give both the same number: the softmax's weights are the embedding's");
+    refuse(fmt::format("model.outputs is {}, expected at most model.hidden, which is {}", model.outputs, model.hidden), origins,
+           {"model.outputs", "model.hidden"}, "hidden counts all channels of h: make it at least outputs");
   }
   if (model.dilations.empty()) {
-    throw ConfigError("model.dilations is empty, expected one dilation at least",
-                      where_given(origins, {"model.dilations"}), "set model.dilations=1");
+    refuse("model.dilations is empty, expected one dilation at least", origins, {"model.dilations"}, "set model.dilations=1");
+  }
+  if (model.groups > 0 && model.hidden % model.groups != 0) {
+    refuse(fmt::format("model.groups is {}, expected a divisor of model.hidden, which is {}", model.groups, model.hidden), origins,
+           {"model.groups", "model.hidden"}, "groups are of equal size: change one of the two");
+  }
+  if (model.injection_every > model.levels) {
+    refuse(fmt::format("model.injection_every is {}, expected at most model.levels, which is {}", model.injection_every, model.levels),
+           origins, {"model.injection_every", "model.levels"}, "lower it: with model.levels the input enters level 0 only");
+  }
+}
+
+void validate_language_model(const Settings& settings, const SettingOrigins& origins) {
+  const ModelSettings& model = settings.model;
+  if (model.experts == 0 && model.embedding != model.outputs) {
+    refuse(fmt::format("model.embedding is {}, expected model.outputs, which is {}", model.embedding, model.outputs), origins,
+           {"model.embedding", "model.outputs"},
+           "give both the same number: the softmax's weights are the embedding's (with model.experts they may differ)");
   }
   expect_rising(model.cutoffs, "model.cutoffs", origins);
+  if (model.experts > 0 && !model.cutoffs.empty()) {
+    refuse(fmt::format("model.experts is {} and model.cutoffs is {}: a mixture's softmaxes are full ones", model.experts,
+                       format_value(model.cutoffs)),
+           origins, {"model.experts", "model.cutoffs"}, "set model.experts=0, or model.cutoffs=");
+  }
+  if (settings.dropout.latent > 0 && model.experts == 0) {
+    refuse(fmt::format("dropout.latent is {}, but model.experts is 0: there are no latent vectors", settings.dropout.latent), origins,
+           {"dropout.latent", "model.experts"}, "set dropout.latent=0, or give experts");
+  }
+  const AuxiliarySettings& auxiliary = settings.auxiliary;
   if (auxiliary.weight > 0 && auxiliary.every == 0) {
-    throw ConfigError(
-        fmt::format("auxiliary.weight is {}, but auxiliary.every is 0: there is no auxiliary output", auxiliary.weight),
-        where_given(origins, {"auxiliary.weight", "auxiliary.every"}),
-        "set auxiliary.every to the levels between outputs, or auxiliary.weight=0");
+    refuse(fmt::format("auxiliary.weight is {}, but auxiliary.every is 0: there is no auxiliary output", auxiliary.weight), origins,
+           {"auxiliary.weight", "auxiliary.every"}, "set auxiliary.every to the levels between outputs, or auxiliary.weight=0");
   }
   if (auxiliary.every > model.levels) {
-    throw ConfigError(
-        fmt::format("auxiliary.every is {}, expected at most model.levels, which is {}", auxiliary.every, model.levels),
-        where_given(origins, {"auxiliary.every", "model.levels"}),
-        "lower auxiliary.every, or set it to 0 for no auxiliary outputs");
+    refuse(fmt::format("auxiliary.every is {}, expected at most model.levels, which is {}", auxiliary.every, model.levels), origins,
+           {"auxiliary.every", "model.levels"}, "lower auxiliary.every, or set it to 0 for no auxiliary outputs");
+  }
+  for (const auto& [key, value] : {std::pair{"data.permute", settings.data.permute}, std::pair{"data.shuffle", settings.data.shuffle}}) {
+    if (value) {
+      refuse(fmt::format("{} is true, but model.task is language_model: a text has one order", key), origins, {key, "model.task"},
+             fmt::format("set {}=false", key));
+    }
+  }
+}
+
+// A classifier has one output, at the last step of the last level, and no vocabulary.
+void validate_classifier(const Settings& settings, const SettingOrigins& origins) {
+  const auto refuse_unless_zero = [&](const char* key, double value) {
+    if (value == 0) return;
+    refuse(fmt::format("{} is {}, but model.task is classifier, which has no such thing", key, value), origins, {key, "model.task"},
+           fmt::format("set {}=0", key));
+  };
+  refuse_unless_zero("model.experts", settings.model.experts);
+  refuse_unless_zero("auxiliary.every", settings.auxiliary.every);
+  refuse_unless_zero("auxiliary.weight", settings.auxiliary.weight);
+  refuse_unless_zero("train.discard", settings.train.discard);
+  refuse_unless_zero("dropout.embedding", settings.dropout.embedding);
+  refuse_unless_zero("dropout.latent", settings.dropout.latent);
+  refuse_unless_zero("penalty.activation", settings.penalty.activation);
+  refuse_unless_zero("penalty.slowness", settings.penalty.slowness);
+  if (!settings.model.cutoffs.empty()) {
+    refuse(fmt::format("model.cutoffs is {}, but model.task is classifier, which has no vocabulary", format_value(settings.model.cutoffs)),
+           origins, {"model.cutoffs", "model.task"}, "set model.cutoffs=");
+  }
+}
+
+void validate_optimizer(const Settings& settings, const SettingOrigins& origins) {
+  const OptimizerSettings& optimizer = settings.optimizer;
+  if (optimizer.averaging != Averaging::never && optimizer.name != OptimizerName::sgd) {
+    refuse(fmt::format("optimizer.averaging is {}, but optimizer.name is {}: it is SGD that is averaged", format_value(optimizer.averaging),
+                       format_value(optimizer.name)),
+           origins, {"optimizer.averaging", "optimizer.name"}, "set optimizer.name=sgd, or optimizer.averaging=never");
+  }
+  if (optimizer.averaging == Averaging::plateau && settings.schedule.plateau == 0) {
+    refuse("optimizer.averaging is plateau, but schedule.plateau is 0: there will be none", origins,
+           {"optimizer.averaging", "schedule.plateau"}, "set schedule.plateau to the validations that it looks back");
   }
 }
 
@@ -96,7 +157,13 @@ void validate_schedule(const Settings& settings, const SettingOrigins& origins) 
 }  // namespace
 
 void validate(const Settings& settings, const SettingOrigins& origins) {
-  validate_model(settings.model, settings.auxiliary, origins);
+  validate_levels(settings.model, origins);
+  if (settings.model.task == TaskKind::classifier) {
+    validate_classifier(settings, origins);
+  } else {
+    validate_language_model(settings, origins);
+  }
+  validate_optimizer(settings, origins);
   validate_run(settings, origins);
   validate_schedule(settings, origins);
 }

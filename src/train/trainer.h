@@ -15,7 +15,7 @@ enum class Resume { none, newest, from_path };
 
 struct TrainRequest {
   LoadedSettings settings;
-  bool settings_given = false;  // a configuration file was named: a resume compares it with the checkpoint's settings
+  bool settings_given = false;  // configuration files were named: a resume compares them with the checkpoint's settings
   std::vector<std::string> words;  // the command line's section.option=value, which a resume without file applies again
   std::filesystem::path data, run;
   Resume resume = Resume::none;

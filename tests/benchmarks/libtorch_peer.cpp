@@ -291,7 +291,7 @@ int main(int argc, char** argv) {
       fmt::print("{}", line.help());
       return 0;
     }
-    train(data, load_settings(config.empty() ? std::nullopt : std::optional<std::filesystem::path>(config), words).settings, measured);
+    train(data, load_settings({config.begin(), config.end()}, words).settings, measured);
     return 0;
   } catch (const Error& error) {
     fmt::print(stderr, "{}\n", error.what());

@@ -41,6 +41,19 @@ TEST(Validate, RefusesEachContradictionWithBothValues) {
       {{"train.steps=1", "train.discard=9", "valid.window=9"}, "expected less than valid.window, which is 9"},
       {{"train.steps=1", "auxiliary.weight=0.1"}, "auxiliary.weight is 0.1, but auxiliary.every is 0"},
       {{"train.steps=1", "auxiliary.every=17"}, "auxiliary.every is 17, expected at most model.levels, which is 16"},
+      {{"train.steps=1", "model.groups=3"}, "model.groups is 3, expected a divisor of model.hidden, which is 256"},
+      {{"train.steps=1", "model.injection_every=17"}, "model.injection_every is 17, expected at most model.levels, which is 16"},
+      {{"train.steps=1", "model.experts=3", "model.cutoffs=5"}, "model.experts is 3 and model.cutoffs is 5"},
+      {{"train.steps=1", "dropout.latent=0.1"}, "dropout.latent is 0.1, but model.experts is 0"},
+      {{"train.steps=1", "data.permute=true"}, "data.permute is true, but model.task is language_model"},
+      {{"train.steps=1", "data.shuffle=true"}, "data.shuffle is true, but model.task is language_model"},
+      {{"train.steps=1", "model.task=classifier", "model.experts=2"}, "model.experts is 2, but model.task is classifier"},
+      {{"train.steps=1", "model.task=classifier", "model.cutoffs=2"}, "model.cutoffs is 2, but model.task is classifier"},
+      {{"train.steps=1", "model.task=classifier", "train.discard=2"}, "train.discard is 2, but model.task is classifier"},
+      {{"train.steps=1", "model.task=classifier", "penalty.slowness=1"}, "penalty.slowness is 1, but model.task is classifier"},
+      {{"train.steps=1", "optimizer.averaging=always"}, "optimizer.averaging is always, but optimizer.name is adam"},
+      {{"train.steps=1", "optimizer.averaging=plateau", "optimizer.name=sgd"},
+       "optimizer.averaging is plateau, but schedule.plateau is 0"},
       {{"train.steps=1", "schedule.milestones=3,2"},
        "schedule.milestones is 3,2, expected rising numbers: 2 follows 3"},
       {{"train.steps=1", "schedule.floor=1"}, "schedule.floor is 1, expected at most optimizer.learning_rate"},
@@ -55,9 +68,21 @@ TEST(Validate, RefusesEachContradictionWithBothValues) {
   }
 }
 
+TEST(Validate, AcceptsEveryVariantOfTheNetwork) {
+  for (const Words& words : {Words{"model.experts=5", "model.embedding=64", "dropout.latent=0.2"},
+                             Words{"model.groups=4", "model.injection_every=16"},
+                             Words{"model.task=classifier", "model.embedding=1", "data.permute=true", "data.shuffle=true"},
+                             Words{"optimizer.name=sgd", "optimizer.averaging=plateau", "schedule.plateau=3"},
+                             Words{"penalty.activation=2", "penalty.slowness=1"}}) {
+    Words all = words;
+    all.push_back("train.steps=1");
+    EXPECT_NO_THROW(validate(load_settings({}, all).settings)) << words[0];
+  }
+}
+
 TEST(Validate, SaysWhereBothValuesWereGiven) {
   const auto file = write_file("both.ini", "[train]\nsteps=1\n[model]\nhidden = 64\n");
-  const LoadedSettings loaded = load_settings(file, Words{"model.embedding=128"});
+  const LoadedSettings loaded = load_settings({file}, Words{"model.embedding=128"});
   const Error error = error_of([&] { validate(loaded.settings, loaded.origins); });
   EXPECT_EQ(error.where(), "model.outputs (default), model.hidden (" + file.string() + ":4)");
 }
@@ -101,7 +126,7 @@ TEST(Configs, EveryFileInTheFolderLoadsAndIsFreeOfContradictions) {
     if (entry.path().extension() != ".ini") continue;
     ++files;
     // a file may leave it to the command line when the run ends
-    const LoadedSettings loaded = load_settings(entry.path(), Words{"train.steps=1"});
+    const LoadedSettings loaded = load_settings({entry.path()}, Words{"train.steps=1"});
     EXPECT_NO_THROW(validate(loaded.settings, loaded.origins)) << entry.path();
     std::string first_line;
     std::ifstream stream(entry.path());

@@ -13,6 +13,8 @@ namespace {
 void change(bool& field) { field = !field; }
 void change(Precision& field) { field = Precision::float64; }
 void change(DeviceChoice& field) { field = DeviceChoice::cuda; }
+void change(TaskKind& field) { field = TaskKind::classifier; }
+void change(Averaging& field) { field = Averaging::plateau; }
 void change(OptimizerName& field) { field = OptimizerName::sgd; }
 void change(Recompute& field) { field = Recompute::gates; }
 void change(double& field) { field = field / 3 + 0.1; }

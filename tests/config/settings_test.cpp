@@ -19,6 +19,16 @@ namespace {
 using testing::HasSubstr;
 using Words = std::vector<std::string>;
 
+TEST(LoadSettings, OfSeveralFilesTheLaterWin) {
+  const auto base = write_file("base.ini", "[train]\nlanes=4\nwindow=9\n"), override = write_file("override.ini", "[train]\nwindow=5\n");
+  const LoadedSettings loaded = load_settings({base, override}, Words{});
+  EXPECT_EQ(loaded.settings.train.lanes, 4);
+  EXPECT_EQ(loaded.settings.train.window, 5);
+  EXPECT_EQ(loaded.origins.at("train.lanes"), base.string() + ":2");
+  EXPECT_EQ(loaded.origins.at("train.window"), override.string() + ":2");
+  EXPECT_EQ(load_settings({override, base}, Words{}).settings.train.window, 9);
+}
+
 TEST(Settings, DefaultsLieWithinTheirOwnLimits) {
   Settings settings;
   for_each_setting(settings, [](const SettingInfo& info, auto& field) {
@@ -50,7 +60,7 @@ TEST(Settings, TheLargestSeedSurvivesTheRoundTrip) {
 
 TEST(Settings, CommandLineWinsOverTheFileAndTheFileOverTheDefaults) {
   const auto file = write_file("wins.ini", "[train]\nlanes = 4\nwindow=8\n");
-  const LoadedSettings loaded = load_settings(file, Words{"train.window=9", "train.window=10"});
+  const LoadedSettings loaded = load_settings({file}, Words{"train.window=9", "train.window=10"});
   EXPECT_EQ(loaded.settings.train.lanes, 4);
   EXPECT_EQ(loaded.settings.train.window, 10);
   EXPECT_EQ(loaded.settings.train.seed, 1u);
@@ -58,7 +68,7 @@ TEST(Settings, CommandLineWinsOverTheFileAndTheFileOverTheDefaults) {
 
 TEST(Settings, PrintConfigTellsWhereEachValueComesFromAndCanBeFedBack) {
   const auto file = write_file("origins.ini", "\n[train]\nlanes = 4\n[model]\ndilations= 1, 2 ,4\n");
-  const LoadedSettings loaded = load_settings(file, Words{"optimizer.name=sgd"});
+  const LoadedSettings loaded = load_settings({file}, Words{"optimizer.name=sgd"});
   const std::string printed = print_config(loaded);
   EXPECT_THAT(printed, testing::ContainsRegex("\nlanes = 4 +# .*origins.ini:3\n"));
   EXPECT_THAT(printed, testing::ContainsRegex("\ndilations = 1,2,4 +# .*origins.ini:5\n"));
@@ -87,7 +97,7 @@ TEST(Settings, CommentsBlanksEmptySectionsAndWindowsLineEndsAreUnderstood) {
 TEST(Settings, AFileMayNameKeysInFull) { EXPECT_EQ(from_ini("model.levels = 3\n", "text").model.levels, 3); }
 
 TEST(Settings, AnEmptyFileIsTheDefaults) {
-  EXPECT_EQ(load_settings(write_file("empty.ini", ""), Words{}).settings, Settings{});
+  EXPECT_EQ(load_settings({write_file("empty.ini", "")}, Words{}).settings, Settings{});
 }
 
 TEST(Settings, HelpListsEverySettingWithItsDefault) {
@@ -183,7 +193,7 @@ TEST(Settings, EveryBadFileIsRefusedNamingFileAndLine) {
   };
   for (const BadFile& bad : table) {
     const auto path = write_file(bad.name, bad.text);
-    const Error error = error_of([&] { load_settings(path, Words{}); });
+    const Error error = error_of([&] { load_settings({path}, Words{}); });
     EXPECT_EQ(error.code(), ExitCode::wrong_setting) << bad.name;
     EXPECT_THAT(error.fact(), HasSubstr(bad.message)) << bad.name;
     EXPECT_TRUE(error.where().ends_with(bad.line)) << error.where();
@@ -191,17 +201,17 @@ TEST(Settings, EveryBadFileIsRefusedNamingFileAndLine) {
 }
 
 TEST(Settings, AMissingFileAndADirectoryAreMissingInput) {
-  const Error missing = error_of([] { load_settings("/nowhere/at/all.ini", Words{}); });
+  const Error missing = error_of([] { load_settings({"/nowhere/at/all.ini"}, Words{}); });
   EXPECT_EQ(missing.code(), ExitCode::input_missing);
   EXPECT_THAT(missing.fact(), HasSubstr("No such file or directory"));
   EXPECT_EQ(missing.where(), "/nowhere/at/all.ini");
-  const Error directory = error_of([] { load_settings(testing::TempDir(), Words{}); });
+  const Error directory = error_of([] { load_settings({testing::TempDir()}, Words{}); });
   EXPECT_EQ(directory.code(), ExitCode::input_missing);
   EXPECT_THAT(directory.fact(), HasSubstr("is a directory, expected a configuration file"));
 }
 
 TEST(Settings, AnEndlessFileIsCutOffAndRefused) {
-  EXPECT_EQ(error_of([] { load_settings("/dev/zero", Words{}); }).code(), ExitCode::wrong_setting);
+  EXPECT_EQ(error_of([] { load_settings({"/dev/zero"}, Words{}); }).code(), ExitCode::wrong_setting);
 }
 
 }  // namespace
