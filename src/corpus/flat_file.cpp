@@ -1,7 +1,7 @@
 #include "corpus/flat_file.h"
 
 #include <algorithm>
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <hdf5.h>
 #include <sys/stat.h>
 #include <utility>
@@ -12,6 +12,7 @@ namespace trellis {
 namespace {
 
 constexpr std::size_t kMaxAttributeBytes = 256;
+constexpr std::size_t kMaxDimensions = 3;
 constexpr hsize_t kAlignment = 4096;  // datasets begin at a page
 
 // One HDF5 identifier. HDF5's own clean-up never throws; close() reports for those whose closing writes.
@@ -31,8 +32,8 @@ class Handle {
   Close close_;
 };
 
-// HDF5 1.10 crashes in its clean-up at exit after a file could not be written to its end, which would turn our exit code into a
-// segmentation fault. Nothing here relies on that clean-up: every handle is closed by its owner.
+// HDF5 1.10 crashes in its clean-up at exit after a file could not be written to its end, which would turn our exit
+// code into a segmentation fault. Nothing here relies on that clean-up: every handle is closed by its owner.
 void leave_out_exit_cleanup() {
   static const herr_t once = H5dont_atexit();
   (void)once;
@@ -79,6 +80,13 @@ hid_t file_type(Element element) {
 }
 
 std::string type_name(Element element) { return fmt::format("little-endian uint{}", 8 * size_of(element)); }
+
+// [count, row...] as HDF5 takes it.
+std::vector<hsize_t> shape_of(const FlatDataset& dataset) {
+  std::vector<hsize_t> shape{static_cast<hsize_t>(dataset.count)};
+  for (const std::int64_t size : dataset.row) shape.push_back(static_cast<hsize_t>(size));
+  return shape;
+}
 
 Handle file_access() {
   Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
@@ -159,18 +167,26 @@ class Inspection {
 
     Handle space(H5Dget_space(object.get()), H5Sclose);
     const int rank = space.valid() ? H5Sget_simple_extent_ndims(space.get()) : -1;
-    if (rank != 1) refuse(fmt::format("/{} has {} dimensions, expected 1", name, rank));
-    hsize_t count = 0, most = 0;
-    if (H5Sget_simple_extent_dims(space.get(), &count, &most) != 1) refuse(fmt::format("/{}: {}", name, hdf5_cause()));
-    if (most != count) refuse(fmt::format("/{} has room to grow, expected a fixed size of {}", name, count));
-    const hsize_t element = static_cast<hsize_t>(size_of(dataset.element)), bytes = static_cast<hsize_t>(bytes_);
+    std::vector<hsize_t> shape = shape_of(dataset), most(shape.size());
+    if (rank != static_cast<int>(shape.size()))
+      refuse(fmt::format("/{} has {} dimensions, expected {}", name, rank, shape.size()));
+    const std::vector<hsize_t> row(shape.begin() + 1, shape.end());
+    if (H5Sget_simple_extent_dims(space.get(), shape.data(), most.data()) != rank)
+      refuse(fmt::format("/{}: {}", name, hdf5_cause()));
+    const std::string size = fmt::format("{}", fmt::join(shape, " x "));
+    if (!std::equal(row.begin(), row.end(), shape.begin() + 1))
+      refuse(fmt::format("/{} has {} elements, expected rows of {}", name, size, fmt::join(row, " x ")));
+    if (most != shape) refuse(fmt::format("/{} has room to grow, expected a fixed size of {}", name, size));
+    const hsize_t count = shape[0], row_bytes = static_cast<hsize_t>(dataset.row_bytes()),
+                  bytes = static_cast<hsize_t>(bytes_);
     const haddr_t offset = H5Dget_offset(object.get());
-    // element <= 8 and count <= bytes / element: no product can overflow
-    if (count == 0 || count > bytes / element || offset == HADDR_UNDEF || offset > bytes - count * element)
-      refuse(fmt::format("/{} claims {} elements at byte {}, but the file has {} bytes", name, count,
+    // row_bytes is what the caller expects and count <= bytes / row_bytes: no product can overflow
+    if (count == 0 || count > bytes / row_bytes || offset == HADDR_UNDEF || offset > bytes - count * row_bytes)
+      refuse(fmt::format("/{} claims {} elements at byte {}, but the file has {} bytes", name, size,
                          offset == HADDR_UNDEF ? std::string("nowhere") : std::to_string(offset), bytes_));
-    if (H5Dget_storage_size(object.get()) != count * element)
-      refuse(fmt::format("/{} stores {} bytes, expected {}", name, H5Dget_storage_size(object.get()), count * element));
+    if (H5Dget_storage_size(object.get()) != count * row_bytes)
+      refuse(
+          fmt::format("/{} stores {} bytes, expected {}", name, H5Dget_storage_size(object.get()), count * row_bytes));
     dataset.count = static_cast<std::int64_t>(count);
     dataset.offset = static_cast<std::int64_t>(offset);
   }
@@ -210,6 +226,8 @@ class Inspection {
         refuse(fmt::format("attribute '{}': {}", name, hdf5_cause()));
       value.resize(std::min(value.size(), value.find('\0')));
     }
+    if (const int found = H5Aget_num_attrs(root); found != static_cast<int>(attributes.size()))
+      refuse(fmt::format("has {} attributes, expected {}: something else was put into it", found, attributes.size()));
   }
 
   const std::filesystem::path& path_;
@@ -218,6 +236,12 @@ class Inspection {
 };
 
 }  // namespace
+
+std::int64_t FlatDataset::row_bytes() const {
+  std::int64_t bytes = size_of(element);
+  for (const std::int64_t size : row) bytes *= size;
+  return bytes;
+}
 
 void create_flat_file(const std::filesystem::path& path, std::vector<FlatDataset>& datasets,
                       const FlatAttributes& attributes) {
@@ -243,8 +267,10 @@ void create_flat_file(const std::filesystem::path& path, std::vector<FlatDataset
   }
   for (FlatDataset& dataset : datasets) {
     require(dataset.count >= 1, "a corpus dataset is empty");
-    const hsize_t count = static_cast<hsize_t>(dataset.count);
-    const Handle space(H5Screate_simple(1, &count, nullptr), H5Sclose), layout(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+    const std::vector<hsize_t> shape = shape_of(dataset);
+    require(shape.size() <= kMaxDimensions, "a corpus dataset has too many dimensions");
+    const Handle space(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr), H5Sclose),
+        layout(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
     H5Pset_layout(layout.get(), H5D_CONTIGUOUS);
     H5Pset_alloc_time(layout.get(), H5D_ALLOC_TIME_EARLY);  // place reserved now, bytes written by us later
     H5Pset_fill_time(layout.get(), H5D_FILL_TIME_NEVER);

@@ -1,5 +1,6 @@
 // The one kind of HDF5 file that a corpus holds, and the only place here that calls HDF5: a root group with contiguous
-// one-dimensional datasets of unsigned little-endian integers and fixed-length string attributes, nothing else.
+// datasets of unsigned little-endian integers in one to three dimensions and fixed-length string attributes, nothing
+// else.
 //
 // HDF5 writes and reads only the file's structure. The numbers themselves are written and read by offset (pread,
 // pwrite), so a full disk never meets HDF5 with data at hand, and reading needs no HDF5 call after opening. Debian's
@@ -20,11 +21,14 @@ namespace trellis {
 enum class Element { u8 = 1, u32 = 4, u64 = 8 };  // unsigned, little-endian; the value is the size in bytes
 constexpr std::int64_t size_of(Element element) { return static_cast<std::int64_t>(element); }
 
+// A dataset of shape [count, row...]: `count` rows that lie one behind the other.
 struct FlatDataset {
   std::string name;  // in the root group, without "/"
   Element element;
-  std::int64_t count = 0;   // >= 1
-  std::int64_t offset = 0;  // of the first element in the file, in bytes
+  std::int64_t count = 0;           // >= 1
+  std::int64_t offset = 0;          // of the first element in the file, in bytes
+  std::vector<std::int64_t> row{};  // shape of a row, each dimension >= 1, at most two; empty: a row is one element
+  std::int64_t row_bytes() const;
 };
 
 using FlatAttributes = std::map<std::string, std::string>;
@@ -34,8 +38,8 @@ using FlatAttributes = std::map<std::string, std::string>;
 void create_flat_file(const std::filesystem::path& path, std::vector<FlatDataset>& datasets,
                       const FlatAttributes& attributes);
 
-// Opening policy. Accepts a file only if its root group holds exactly the datasets named in `allowed` (names and
-// element types; count and offset are ignored) and exactly the attributes named in `attributes`, and nothing that
+// Opening policy. Accepts a file only if its root group holds exactly the datasets named in `allowed` (names, element
+// types and rows; count and offset are ignored) and exactly the attributes named in `attributes`, and nothing that
 // reaches outside the file or asks for work: no soft, external or user-defined links, no external or virtual storage,
 // no chunks, filters or compact data, no committed types; every dataset inside the file. Returns the datasets with
 // count and offset, and assigns the attributes' values. `file` must be the same file, opened: what HDF5 opens by name

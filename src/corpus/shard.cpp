@@ -8,6 +8,7 @@
 #include "corpus/content_hash.h"
 #include "corpus/flat_file.h"
 #include "corpus/format.h"
+#include "corpus/recorded_file.h"
 
 namespace trellis {
 namespace {
@@ -84,16 +85,10 @@ void SplitWriter::end_shard() {
 
 OpenShard open_shard(const std::filesystem::path& directory, const ShardEntry& entry,
                      const std::string& vocabulary_hash, Verify verify) {
-  const std::filesystem::path path = directory / entry.file;
+  File file = open_recorded(directory / entry.file, entry.bytes, entry.xxh3_128, verify);
   const auto refuse = [&](std::string what) {
-    throw DataError(std::move(what), path.string(), "copy the corpus again, or make it again with trellis-preprocess");
+    throw DataError(std::move(what), file.path().string(), kMakeCorpusAgain);
   };
-  File file = File::open_to_read(path, Links::refuse);
-  if (file.size() != entry.bytes) refuse(fmt::format("has {} bytes, the manifest says {}", file.size(), entry.bytes));
-  if (verify == Verify::hash) {
-    if (const std::string found = hash_of(file); found != entry.xxh3_128)
-      refuse(fmt::format("is damaged: its hash is {}, the manifest says {}", found, entry.xxh3_128));
-  }
   FlatAttributes attributes{{"format", ""}, {"format_version", ""}, {"vocabulary_hash", ""}};
   const std::vector<FlatDataset> datasets = inspect_flat_file(file, {{"tokens", Element::u32}}, attributes);
   if (attributes["format"] != kShardFormat)

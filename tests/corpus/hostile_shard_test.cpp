@@ -234,6 +234,8 @@ TEST_F(HostileShard, AttributesThatDisagree) {
       StartsWith("65: was made with vocabulary 00000000000000000000000000000000, the manifest says " + hash));
   EXPECT_THAT(rewritten({{"format", "trellis-shard"}, {"format_version", "1"}}),
               StartsWith("65: has no attribute 'vocabulary_hash'"));
+  EXPECT_THAT(rewritten({{"format", "trellis-shard"}, {"format_version", "1"}, {"vocabulary_hash", hash}, {"x", "y"}}),
+              StartsWith("65: has 4 attributes, expected 3: something else was put into it"));
 }
 
 TEST_F(HostileShard, AVocabularyThatIsNotTheManifests) {
