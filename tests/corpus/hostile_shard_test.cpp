@@ -5,8 +5,7 @@
 #include <gtest/gtest.h>
 #include <hdf5.h>
 
-#include "corpus/flat_file.h"
-#include "tests/corpus/corpus_fixture.h"
+#include "tests/corpus/hostile_file.h"
 
 namespace trellis {
 namespace {
@@ -35,18 +34,9 @@ class HostileShard : public testing::Test {
 
   // A shard whose /tokens is made by `make_tokens`; attributes as they should be.
   std::string forged(const std::function<void(hid_t)>& make_tokens, std::int64_t tokens = kTokens) {
-    fs::remove(shard());
-    const hid_t file = H5Fcreate(shard().c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
-    for (const auto& [name, value] : FlatAttributes{
-             {"format", "trellis-shard"}, {"format_version", "1"}, {"vocabulary_hash", manifest_.vocabulary.hash}}) {
-      const hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
-      H5Tset_size(type, value.size());
-      const hid_t attribute = H5Acreate2(file, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT);
-      H5Awrite(attribute, type, value.data());
-      H5Aclose(attribute), H5Sclose(space), H5Tclose(type);
-    }
-    make_tokens(file);
-    H5Fclose(file);
+    forge_file(shard(),
+               {{"format", "trellis-shard"}, {"format_version", "1"}, {"vocabulary_hash", manifest_.vocabulary.hash}},
+               make_tokens);
     agree(tokens);
     return opening();
   }
@@ -55,20 +45,9 @@ class HostileShard : public testing::Test {
     return error_of([&] { Corpus::open(corpus()).open_split("train", verify); });
   }
 
-  // A dataset that holds zeros.
   static void put(hid_t file, hid_t type, std::vector<hsize_t> dims, const std::function<void(hid_t)>& lay_out = {},
                   const char* name = "tokens", bool grows = false) {
-    const hid_t layout = H5Pcreate(H5P_DATASET_CREATE);
-    if (lay_out) lay_out(layout);
-    const std::vector<hsize_t> most(dims.size(), H5S_UNLIMITED);
-    const hid_t space = H5Screate_simple(static_cast<int>(dims.size()), dims.data(), grows ? most.data() : nullptr);
-    const hid_t dataset = H5Dcreate2(file, name, type, space, H5P_DEFAULT, layout, H5P_DEFAULT);
-    ASSERT_GE(dataset, 0);
-    // Written only where the data lies in the file itself: a write to other storage would reach that storage.
-    const std::vector<std::uint64_t> zeros(4096, 0);
-    if (H5Pget_external_count(layout) == 0 && H5Pget_layout(layout) != H5D_VIRTUAL)
-      H5Dwrite(dataset, H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, zeros.data());
-    H5Dclose(dataset), H5Sclose(space), H5Pclose(layout);
+    put_dataset(file, name, type, std::move(dims), lay_out, grows);
   }
 
   const TemporaryDirectory directory_;

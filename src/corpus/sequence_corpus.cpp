@@ -1,0 +1,29 @@
+#include "corpus/sequence_corpus.h"
+
+#include <string>
+#include <vector>
+
+#include "corpus/split_names.h"
+
+namespace trellis {
+
+SequenceCorpus SequenceCorpus::open(const std::filesystem::path& directory) {
+  return {directory, read_sequence_manifest(directory)};
+}
+
+bool SequenceCorpus::has_split(std::string_view name) const { return manifest_.splits.contains(std::string(name)); }
+
+const SequenceSplitEntry& SequenceCorpus::split(std::string_view name) const {
+  return split_named(manifest_.splits, name, directory_);
+}
+
+std::int64_t SequenceCorpus::sequences(std::string_view name) const { return split(name).sequences; }
+
+std::shared_ptr<const SequenceReader> SequenceCorpus::open_split(std::string_view name, Verify verify) const {
+  std::vector<OpenSequenceShard> shards;
+  for (const SequenceShardEntry& entry : split(name).shards)
+    shards.push_back(open_sequence_shard(directory_, entry, description(), verify));
+  return std::make_shared<const SequenceReader>(std::string(name), std::move(shards), description());
+}
+
+}  // namespace trellis
