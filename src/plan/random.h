@@ -19,6 +19,8 @@ enum class Purpose : std::uint8_t {
   input_kernel = 5,     // W1; index: (row * kernel + tap) * embedding + channel
   hidden_kernel = 6,    // W2; index: (row * kernel + tap) * hidden + channel
   initial_value = 7,    // index: element of the tensor; window: hash of the tensor's name
+  permutation = 8,      // of a sequence's steps, once a run; words in the order of drawing (plan/shuffle.h); window: 0
+  shuffle = 9,          // of the training split's sequences; words in the order of drawing; window: the pass
 };
 
 // One stream of 32-bit words, addressed by index. A value type; reading it never changes it.
