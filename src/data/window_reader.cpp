@@ -10,79 +10,18 @@ namespace trellis {
 
 WindowReader::WindowReader(std::shared_ptr<const TokenReader> tokens, WindowPlan plan, Range lanes,
                            std::int64_t first_window, Options options)
-    : tokens_(std::move(tokens)), plan_(plan), lanes_(lanes), options_(options) {
+    : tokens_(std::move(tokens)),
+      plan_(plan),
+      lanes_(lanes),
+      options_(options),
+      ahead_(plan_.windows(), options_.batches_ahead,
+             [this](WindowBatch& batch, std::int64_t window) { fill(batch, window); }) {
   require(lanes_.begin >= 0 && lanes_.begin <= lanes_.end && lanes_.end <= plan_.lanes(),
           "a window reader was given lanes that do not exist");
   require(plan_.lanes() * plan_.lane_length() <= tokens_->tokens(), "a window plan was made for another split");
-  require(options_.batches_ahead >= 1 && options_.lane_block_tokens >= 1, "a window reader was given impossible sizes");
+  require(options_.lane_block_tokens >= 1, "a window reader was given impossible sizes");
   blocks_.resize(static_cast<std::size_t>(lanes_.size()));
-  free_.resize(static_cast<std::size_t>(options_.batches_ahead));
   restart(first_window);
-}
-
-WindowReader::~WindowReader() { stop(); }
-
-void WindowReader::stop() {
-  if (!thread_.joinable()) return;
-  thread_.request_stop();
-  thread_.join();
-}
-
-void WindowReader::restart(std::int64_t window) {
-  require(window >= 0 && window <= plan_.windows(), "a window reader was sent to a window that does not exist");
-  stop();
-  while (!ready_.empty()) {
-    free_.push_back(std::move(ready_.front()));
-    ready_.pop_front();
-  }
-  if (std::exchange(holds_current_, false)) free_.push_back(std::move(current_));
-  // A batch that was being filled when an error came is lost; make it anew.
-  free_.resize(static_cast<std::size_t>(options_.batches_ahead));
-  ended_ = false;
-  failure_ = nullptr;
-  thread_ = std::jthread([this, window](std::stop_token stop) { produce(std::move(stop), window); });
-}
-
-const WindowBatch* WindowReader::next() {
-  std::unique_lock lock(mutex_);
-  if (std::exchange(holds_current_, false)) {
-    free_.push_back(std::move(current_));
-    changed_.notify_all();
-  }
-  changed_.wait(lock, [&] { return !ready_.empty() || ended_; });
-  if (ready_.empty()) {
-    if (failure_) std::rethrow_exception(failure_);
-    return nullptr;
-  }
-  current_ = std::move(ready_.front());
-  ready_.pop_front();
-  holds_current_ = true;
-  return &current_;
-}
-
-void WindowReader::produce(std::stop_token stop, std::int64_t window) {
-  std::exception_ptr failure;
-  try {
-    for (; window < plan_.windows() && !stop.stop_requested(); ++window) {
-      WindowBatch batch;
-      {
-        std::unique_lock lock(mutex_);
-        if (!changed_.wait(lock, stop, [&] { return !free_.empty(); })) return;
-        batch = std::move(free_.front());
-        free_.pop_front();
-      }
-      fill(batch, window);
-      const std::lock_guard lock(mutex_);
-      ready_.push_back(std::move(batch));
-      changed_.notify_all();
-    }
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  const std::lock_guard lock(mutex_);
-  failure_ = failure;
-  ended_ = true;
-  changed_.notify_all();
 }
 
 void WindowReader::fill(WindowBatch& batch, std::int64_t window) {

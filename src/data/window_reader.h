@@ -7,16 +7,13 @@
 //   reader.restart(0);   // the next pass; any other window to resume there
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
-#include <deque>
-#include <exception>
 #include <memory>
-#include <mutex>
-#include <thread>
+#include <utility>
 #include <vector>
 
 #include "corpus/token_reader.h"
+#include "data/read_ahead.h"
 #include "plan/shard_range.h"
 #include "plan/windows.h"
 
@@ -42,16 +39,15 @@ class WindowReader {
                Options options);
   WindowReader(std::shared_ptr<const TokenReader> tokens, WindowPlan plan, Range lanes, std::int64_t first_window = 0)
       : WindowReader(std::move(tokens), plan, lanes, first_window, Options{}) {}
-  ~WindowReader();
   WindowReader(const WindowReader&) = delete;
   WindowReader& operator=(const WindowReader&) = delete;
 
   // The next window, or nullptr at the pass's end. The batch stays valid until the next call of next() or restart().
   // Rethrows what reading met (DataError), at the window where it met it and at every call after.
-  const WindowBatch* next();
+  const WindowBatch* next() { return ahead_.next(); }
 
   // Goes to window `window` of a pass, 0 <= window <= plan.windows(), at no cost that grows with it.
-  void restart(std::int64_t window);
+  void restart(std::int64_t window) { ahead_.restart(window); }
 
   const WindowPlan& plan() const { return plan_; }
   Range lanes() const { return lanes_; }
@@ -62,25 +58,15 @@ class WindowReader {
     std::int64_t begin = 0;
     std::vector<std::uint32_t> tokens;
   };
-  void produce(std::stop_token stop, std::int64_t window);
   void fill(WindowBatch& batch, std::int64_t window);
   const std::uint32_t* lane_tokens(std::int64_t lane, std::int64_t begin, std::int64_t count);
-  void stop();
 
   const std::shared_ptr<const TokenReader> tokens_;
   const WindowPlan plan_;
   const Range lanes_;
   const Options options_;
   std::vector<LaneBlock> blocks_;  // the thread's alone
-
-  std::mutex mutex_;
-  std::condition_variable_any changed_;
-  std::deque<WindowBatch> ready_, free_;
-  bool ended_ = false;  // nothing will be added to ready_
-  std::exception_ptr failure_;
-  WindowBatch current_;  // the consumer's
-  bool holds_current_ = false;
-  std::jthread thread_;  // last: it must end before what it uses
+  ReadAhead<WindowBatch> ahead_;   // last: its thread must end before what it uses
 };
 
 }  // namespace trellis
