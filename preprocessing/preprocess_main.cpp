@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/version.h"
 #include "config/command_line.h"
+#include "preprocessing/image_command.h"
 #include "preprocessing/interruption.h"
 #include "preprocessing/text_command.h"
 
@@ -21,13 +22,15 @@ constexpr const char* kHelp =
     "usage: trellis-preprocess COMMAND [flags]\n\n"
     "Turns raw data into a corpus directory for trellis.\n\n"
     "Commands:\n"
-    "  text      text files, as words, characters or bytes\n\n"
+    "  text      text files, as words, characters or bytes\n"
+    "  images    images with labels, as sequences of pixels for a classifier\n\n"
     "trellis-preprocess COMMAND --help lists a command's flags. --version prints the version.\n";
 
 ExitCode run(std::span<const std::string> arguments) {
-  const std::vector<std::string> commands{"text"};
+  const std::vector<std::string> commands{"text", "images"};
   const std::string command = arguments.empty() ? "" : arguments.front();
   if (command == "text") return text_command(arguments.subspan(1));
+  if (command == "images") return image_command(arguments.subspan(1));
   if (command == "--help" || command == "-h") {
     fmt::print("{}", kHelp);
   } else if (command == "--version") {

@@ -1,56 +1,17 @@
 #include "preprocessing/text_command.h"
 
 #include <algorithm>
-#include <chrono>
-#include <cstdio>
 #include <fmt/core.h>
 #include <thread>
-#include <unistd.h>
 
 #include "base/errors.h"
 #include "base/version.h"
 #include "config/command_line.h"
+#include "preprocessing/progress.h"
 #include "preprocessing/text_corpus.h"
 
 namespace trellis {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-// 2088628 -> "2,088,628"
-std::string grouped(std::int64_t number) {
-  const std::string digits = std::to_string(number);
-  std::string text;
-  for (std::size_t i = 0; i < digits.size(); ++i) {
-    if (i > 0 && (digits.size() - i) % 3 == 0) text += ',';
-    text += digits[i];
-  }
-  return text;
-}
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-// One line on a terminal, rewritten twice a second; nothing where standard error is no terminal.
-class ProgressLine {
- public:
-  ProgressLine() : shown_(::isatty(STDERR_FILENO) != 0) {}
-  ~ProgressLine() {
-    if (shown_) fmt::print(stderr, "\r\033[K");
-  }
-  void show(const TextProgress& progress) {
-    if (!shown_ || (printed_ && seconds_since(last_) < 0.5)) return;
-    printed_ = true;
-    last_ = Clock::now();
-    fmt::print(stderr, "\r\033[K{}: {:.0f} %, {:.0f} MB/s", progress.doing,
-               100.0 * static_cast<double>(progress.done_bytes) / static_cast<double>(progress.all_bytes),
-               static_cast<double>(progress.done_bytes) / 1e6 / std::max(seconds_since(start_), 1e-3));
-    std::fflush(stderr);
-  }
-
- private:
-  bool shown_, printed_ = false;
-  Clock::time_point start_ = Clock::now(), last_ = start_;
-};
 
 void print_summary(const TextCorpusOptions& options, const Manifest& manifest, double seconds) {
   std::uintmax_t bytes = 0;
@@ -140,13 +101,13 @@ ExitCode text_command(std::span<const std::string> arguments) {
   for (std::size_t split = 0; split < files.size(); ++split)
     options.files[split].assign(files[split].begin(), files[split].end());
 
-  const auto start = Clock::now();
+  const Stopwatch watch;
   Manifest manifest;
   {
     ProgressLine progress;
-    manifest = build_text_corpus(options, [&](const TextProgress& now) { progress.show(now); });
+    manifest = build_text_corpus(options, [&](const Progress& now) { progress.show(now); });
   }
-  print_summary(options, manifest, std::max(seconds_since(start), 1e-6));
+  print_summary(options, manifest, std::max(watch.seconds(), 1e-6));
   return ExitCode::done;
 }
 

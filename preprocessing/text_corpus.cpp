@@ -20,7 +20,7 @@ constexpr std::size_t kTrain = 0;
 
 class Builder {
  public:
-  Builder(const TextCorpusOptions& options, const std::function<void(const TextProgress&)>& on_progress)
+  Builder(const TextCorpusOptions& options, const std::function<void(const Progress&)>& on_progress)
       : options_(options), on_progress_(on_progress), directory_(options.output) {}
 
   Manifest run() {
@@ -128,16 +128,15 @@ class Builder {
   }
 
   const TextCorpusOptions& options_;
-  const std::function<void(const TextProgress&)>& on_progress_;
+  const std::function<void(const Progress&)>& on_progress_;
   AtomicDirectory directory_;
   std::array<std::vector<TextFile>, kSplitNames.size()> files_;
-  TextProgress progress_;
+  Progress progress_;
 };
 
 }  // namespace
 
-Manifest build_text_corpus(const TextCorpusOptions& options,
-                           const std::function<void(const TextProgress&)>& on_progress) {
+Manifest build_text_corpus(const TextCorpusOptions& options, const std::function<void(const Progress&)>& on_progress) {
   return Builder(options, on_progress).run();
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "corpus/manifest.h"
+#include "preprocessing/progress.h"
 #include "preprocessing/tokenize.h"
 
 namespace trellis {
@@ -27,15 +28,8 @@ struct TextCorpusOptions {
   std::filesystem::path output;
 };
 
-// What is being done, and how many of the bytes to read (two passes over everything) are done.
-struct TextProgress {
-  std::string doing;  // "counting train"
-  std::int64_t done_bytes = 0, all_bytes = 0;
-};
-
 // Builds the corpus and gives it its name in one step; whatever goes wrong, nothing is left behind. Throws the Errors
-// of docs/formats.md, and Interrupted.
-Manifest build_text_corpus(const TextCorpusOptions& options,
-                           const std::function<void(const TextProgress&)>& on_progress);
+// of docs/formats.md, and Interrupted. Progress counts two passes over everything.
+Manifest build_text_corpus(const TextCorpusOptions& options, const std::function<void(const Progress&)>& on_progress);
 
 }  // namespace trellis

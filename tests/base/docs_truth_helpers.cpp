@@ -14,9 +14,9 @@ const std::set<std::string> kPrograms = {"trellis", "trellis-preprocess", "parit
 const std::set<std::string> kWithCommands = {"trellis", "trellis-preprocess"};
 // what a bare `--flag` may belong to
 const std::vector<std::pair<std::string, std::string>> kFlagOwners = {
-    {"trellis", "train"}, {"trellis", "evaluate"},  {"trellis-preprocess", "text"}, {"parity", ""},
-    {"trellis", ""},      {"launch/setup", ""},     {"launch/build", ""},           {"launch/clean", ""},
-    {"tests/run", ""},    {"launch/quickstart", ""}};
+    {"trellis", "train"}, {"trellis", "evaluate"}, {"trellis-preprocess", "text"}, {"trellis-preprocess", "images"},
+    {"parity", ""},       {"trellis", ""},         {"launch/setup", ""},           {"launch/build", ""},
+    {"launch/clean", ""}, {"tests/run", ""},       {"launch/quickstart", ""}};
 
 // A piece of code in a document: a span, or a line of a code block with its continuations.
 struct Snippet {

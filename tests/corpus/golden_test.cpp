@@ -1,10 +1,10 @@
-// The corpus in tests/corpus/golden is the worked example of docs/formats.md. It must stay readable as long as the
-// format version is 1.
+// The corpora in tests/corpus/golden and tests/corpus/golden-sequences are the worked examples of docs/formats.md. They
+// must stay readable as long as the format version is 1.
 #include <cstdlib>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/corpus/corpus_fixture.h"
+#include "tests/corpus/sequence_fixture.h"
 #include "tests/source_folder.h"
 
 namespace trellis {
@@ -49,6 +49,44 @@ TEST(GoldenCorpus, IsWrittenWithTheSameBytes) {
   }
   write_manifest(directory.path(), manifest);
   EXPECT_EQ(directory_content(directory.path()), directory_content(golden() / "corpus"));
+}
+
+fs::path golden_sequences() { return source_folder() / "tests/corpus/golden-sequences/corpus"; }
+
+Sequences sequences_of(const SequenceCorpus& corpus, const std::string& split) {
+  const auto reader = corpus.open_split(split);
+  Sequences all{std::vector<std::uint8_t>(static_cast<std::size_t>(reader->sequences() * corpus.description().bytes())),
+                std::vector<std::uint8_t>(static_cast<std::size_t>(reader->sequences()))};
+  reader->read(0, all.pixels, all.labels);
+  return all;
+}
+
+TEST(GoldenSequences, ReadAsDocumented) {
+  const SequenceCorpus corpus = SequenceCorpus::open(golden_sequences());
+  EXPECT_EQ(corpus.description(), (SequenceDescription{6, 1, 3, {{0.1307}, {0.3081}}}));
+  const Sequences train = sequences_of(corpus, "train"), valid = sequences_of(corpus, "valid"),
+                  test = sequences_of(corpus, "test");
+  EXPECT_THAT(train.pixels,
+              ElementsAre(0, 10, 20, 30, 40, 50, 100, 110, 120, 130, 140, 150, 200, 210, 220, 230, 240, 250));
+  EXPECT_THAT(train.labels, ElementsAre(2, 0, 1));
+  EXPECT_THAT(valid.pixels, ElementsAre(255, 0, 255, 0, 255, 0));
+  EXPECT_THAT(valid.labels, ElementsAre(2));
+  EXPECT_THAT(test.pixels, ElementsAre(1, 2, 3, 4, 5, 6));
+  EXPECT_THAT(test.labels, ElementsAre(1));
+}
+
+TEST(GoldenSequences, AreWrittenWithTheSameBytes) {
+  const TemporaryDirectory directory;
+  const SequenceCorpus corpus = SequenceCorpus::open(golden_sequences());
+  SequenceManifest manifest = corpus.manifest();
+  for (auto& [name, split] : manifest.splits) {
+    const Sequences all = sequences_of(corpus, name);
+    SequenceSplitWriter writer(directory.path(), name, manifest.description, split.sequences, 2);
+    writer.append(all.pixels, all.labels);
+    split.shards = writer.finish();
+  }
+  write_manifest(directory.path(), manifest);
+  EXPECT_EQ(directory_content(directory.path()), directory_content(golden_sequences()));
 }
 
 }  // namespace

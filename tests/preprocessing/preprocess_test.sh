@@ -1,30 +1,12 @@
 #!/usr/bin/env bash
-# trellis-preprocess as a user meets it: help, exit codes, nothing left behind, real corpora, h5py.
-# From ctest: BUILD_BIN, WORK_DIR. Optional: TRELLIS_REAL_DATA, a folder with the public corpora as .xz files.
+# trellis-preprocess text as a user meets it: help, exit codes, nothing left behind, real corpora, h5py.
+# From ctest: BUILD_BIN, SOURCE_DIR, WORK_DIR. Optional: TRELLIS_REAL_DATA, a folder with the public corpora as .xz files.
 set -u
 program="${BUILD_BIN:?}/trellis-preprocess"
 work="${WORK_DIR:?}/preprocess"
 rm -rf "$work" && mkdir -p "$work" && cd "$work" || exit 1
-failures=0
-
-fail() { echo "FAILED: $*"; failures=$((failures + 1)); }
-
-# expect CODE TEXT COMMAND...: runs it; the exit code is CODE and the output holds TEXT.
-expect() {
-  local code="$1" text="$2" output rc
-  shift 2
-  output="$("$@" 2>&1)" && rc=0 || rc=$?
-  [ "$rc" = "$code" ] || fail "exit $rc, expected $code: $* -> $output"
-  [[ "$output" == *"$text"* ]] || fail "no '$text' from: $* -> $output"
-}
-
-# Nothing but the named entries may be in a directory, hidden ones included.
-expect_only() {
-  local directory="$1" found
-  shift
-  found="$(find "$directory" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | tr '\n' ' ')"
-  [ "$found" = "$(printf '%s\n' "$@" | sort | tr '\n' ' ' | sed 's/^ $//')" ] || fail "in $directory: $found, expected: $*"
-}
+# shellcheck source=script_helpers.sh
+source "${SOURCE_DIR:?}/tests/preprocessing/script_helpers.sh"
 
 printf 'a b\nb c\n' > train.txt
 printf 'a b\n' > valid.txt
@@ -65,49 +47,16 @@ expect_only out/x manifest.json vocabulary.h5 train-00000.h5 valid-00000.h5
 
 # A file size limit and a full disk, met at any place.
 awk 'BEGIN { srand(1); for (i = 0; i < 200000; ++i) printf "w%d%s", int(rand() * 9000), i % 9 ? " " : "\n" }' > large.txt
-mkdir limited
-for kib in 0 1 2 4 64 150 400 700; do
-  expect 74 "" bash -c "ulimit -f $kib && exec '$program' text --train large.txt --output limited/x"
-  expect_only limited
-done
-full_disk() {  # in a small disk of its own; needs the right to mount, as root or in a user namespace
-  mount -t tmpfs -o size="$2" none "$1" || return 9
-  "$program" text --train large.txt --output "$1/x" 2> "$1.said"
-  local rc=$?
-  [ -z "$(ls -A "$1")" ] || rc="left $(ls -A "$1")"
-  umount "$1"
-  echo "$rc"
-}
-export -f full_disk
+text_to() { "$program" text --train large.txt --output "$1/x"; }
+export -f text_to
 export program
-mkdir disk
-if unshare -m true 2>/dev/null; then as=(unshare -m); else as=(unshare -rm); fi
-if "${as[@]}" bash -c 'mount -t tmpfs none disk' 2>/dev/null; then
-  for size in 4k 8k 12k 100k 200k 500k 900k; do
-    rc="$("${as[@]}" bash -c "full_disk disk $size")"
-    [ "$rc" = 74 ] || fail "disk of $size: exit $rc, expected 74: $(cat disk.said)"
-    grep -q "No space left on device\|cannot write this file\|cannot create" disk.said || fail "disk of $size: $(cat disk.said)"
-  done
-else
-  echo "note: no right to mount here; the file size limit above is the only full disk"
-fi
+expect_write_errors_at_limits text_to 0 1 2 4 64 150 400 700
+expect_write_errors_on_disks text_to 4k 8k 12k 100k 200k 500k 900k
 
 # Ctrl-C and SIGTERM: the signal's own exit code, nothing left.
 mkdir signalled
 for _ in 1 2 3 4 5 6 7 8; do cat large.txt large.txt large.txt large.txt; done > huge.txt
-for signal in INT TERM; do
-  for delay in 0.02 0.1 0.2; do
-    # a shell makes background jobs ignore SIGINT; env undoes that
-    env --default-signal=INT "$program" text --train huge.txt huge.txt huge.txt huge.txt huge.txt huge.txt huge.txt huge.txt --threads 2 --output signalled/x 2> said &
-    process=$!
-    sleep "$delay"
-    kill -s "$signal" "$process"
-    wait "$process"
-    rc=$?
-    [ "$rc" = $((128 + $(kill -l "$signal"))) ] || fail "SIG$signal after $delay s: exit $rc: $(cat said)"
-    expect_only signalled
-  done
-done
+expect_clean_after_signals signalled 0.02 0.1 0.2 -- "$program" text --train huge.txt huge.txt huge.txt huge.txt huge.txt huge.txt huge.txt huge.txt --threads 2 --output signalled/x
 # SIGKILL leaves its unfinished directory; the next run removes it.
 "$program" text --train huge.txt huge.txt huge.txt huge.txt --output signalled/x 2> said &
 process=$!
@@ -159,5 +108,4 @@ if [ -n "${TRELLIS_REAL_DATA:-}" ]; then
 fi
 
 rm -f huge.txt
-[ "$failures" = 0 ] || { echo "$failures failures"; exit 1; }
-echo "all passed"
+report
