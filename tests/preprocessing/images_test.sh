@@ -66,6 +66,7 @@ expect 65 "the corpus holds labelled sequences, expected text" "$program" text -
 # A file size limit and a full disk, met at any place.
 for _ in 1 2 3 4 5 6 7 8; do cat batch.bin batch.bin batch.bin batch.bin; done > large.bin
 for _ in 1 2 3 4 5 6 7 8; do cat large.bin large.bin; done > larger.bin
+# shellcheck disable=SC2317  # called by name
 images_to() { "$program" images --format cifar --train large.bin larger.bin --shard-sequences 300 --output "$1/x"; }
 export -f images_to
 export program

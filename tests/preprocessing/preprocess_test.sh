@@ -47,6 +47,7 @@ expect_only out/x manifest.json vocabulary.h5 train-00000.h5 valid-00000.h5
 
 # A file size limit and a full disk, met at any place.
 awk 'BEGIN { srand(1); for (i = 0; i < 200000; ++i) printf "w%d%s", int(rand() * 9000), i % 9 ? " " : "\n" }' > large.txt
+# shellcheck disable=SC2317  # called by name
 text_to() { "$program" text --train large.txt --output "$1/x"; }
 export -f text_to
 export program
