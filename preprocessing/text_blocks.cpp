@@ -10,8 +10,8 @@
 #include <thread>
 
 #include "base/errors.h"
+#include "corpus/utf8.h"
 #include "preprocessing/interruption.h"
-#include "preprocessing/tokenize.h"
 
 namespace trellis {
 namespace {
@@ -62,7 +62,7 @@ class BlockSource {
     buffer.resize(static_cast<std::size_t>(length));
     if (file_->read_some_at(offset_, std::as_writable_bytes(std::span(buffer))) != buffer.size())
       throw_changed(expected, file_->size());
-    TextBlock block{&expected.path, offset_, {buffer.data(), buffer.size()}, offset_ + length == expected.bytes};
+    TextBlock block{{{buffer.data(), buffer.size()}, offset_ + length == expected.bytes}, &expected.path, offset_};
     if (!block.ends_file) {
       const std::size_t cut = last_cut(block.text, unit_);
       if (cut == 0)
@@ -89,7 +89,7 @@ class BlockSource {
     if (got >= 2 && ((start[0] == '\xFF' && start[1] == '\xFE') || (start[0] == '\xFE' && start[1] == '\xFF')))
       throw DataError("is UTF-16 text, expected UTF-8", fmt::format("{}: byte 0", file.path().string()),
                       "convert it: iconv -f UTF-16 -t UTF-8");
-    return got == 3 && std::string_view(start, 3) == "\xEF\xBB\xBF" ? 3 : 0;
+    return got == 3 && std::string_view(start, 3) == kByteOrderMark ? 3 : 0;
   }
 
   const std::vector<TextFile>& files_;
@@ -177,20 +177,6 @@ std::int64_t line_of(const std::filesystem::path& path, std::int64_t offset) {
     at += static_cast<std::int64_t>(got);
   }
   return line;
-}
-
-std::string printable(std::string_view token) {
-  constexpr std::size_t kShown = 60;
-  std::string text;
-  std::size_t end = std::min(token.size(), kShown);
-  while (end < token.size() && end > 0 && (static_cast<unsigned char>(token[end]) & 0xC0) == 0x80)
-    --end;  // whole code points
-  for (const char c : token.substr(0, end))
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F)
-      text += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-    else
-      text += c;
-  return end < token.size() ? text + "..." : text;
 }
 
 }  // namespace trellis

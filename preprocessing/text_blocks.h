@@ -5,20 +5,18 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
-#include <string>
-#include <string_view>
 #include <vector>
 
 #include "corpus/file.h"
 #include "corpus/format.h"
+#include "corpus/tokenize.h"
 
 namespace trellis {
 
-struct TextBlock {
+// A piece of a file's text.
+struct TextBlock : TextPiece {
   const std::filesystem::path* path = nullptr;
   std::int64_t offset = 0;  // of text[0] in the file
-  std::string_view text;
-  bool ends_file = false;
 };
 
 // An input file as it was when it was first looked at. Text is read twice: what changes in between cannot be trusted.
@@ -42,8 +40,5 @@ void for_each_block(const std::vector<TextFile>& files, Unit unit, int threads,
 
 // Number of the line that holds byte `offset` of a file, from 1; for error messages.
 std::int64_t line_of(const std::filesystem::path& path, std::int64_t offset);
-
-// A token as error messages show it: control characters escaped, cut when long.
-std::string printable(std::string_view token);
 
 }  // namespace trellis

@@ -9,14 +9,27 @@
 #include "corpus/atomic_directory.h"
 #include "corpus/content_hash.h"
 #include "corpus/corpus.h"
+#include "corpus/text_error.h"
+#include "corpus/token_encoder.h"
 #include "preprocessing/interruption.h"
 #include "preprocessing/token_counter.h"
-#include "preprocessing/token_encoder.h"
 
 namespace trellis {
 namespace {
 
 constexpr std::size_t kTrain = 0;
+
+// Appends the block's ids to `ids` and returns how many are <unk>; what cannot be encoded is named with file and line.
+std::int64_t encode_block(const TokenEncoder& encoder, const TextBlock& block, std::vector<std::uint32_t>& ids) {
+  try {
+    return encoder.encode(block, ids);
+  } catch (const TextError& error) {
+    const std::int64_t offset = block.offset + static_cast<std::int64_t>(error.offset());
+    throw DataError(
+        error.fact(), fmt::format("{}: line {}", block.path->string(), line_of(*block.path, offset)),
+        "use --min-count 2 (what is rare in the training text becomes <unk>), or take a larger training text");
+  }
+}
 
 class Builder {
  public:
@@ -102,7 +115,7 @@ class Builder {
         [&](const TextBlock& block, int thread) {
           Encoded& mine = encoded[static_cast<std::size_t>(thread)];
           mine.ids.clear();
-          mine.unknown = encoder.encode(block, mine.ids);
+          mine.unknown = encode_block(encoder, block, mine.ids);
         },
         [&](const TextBlock& block, int thread) {
           const Encoded& mine = encoded[static_cast<std::size_t>(thread)];

@@ -11,8 +11,6 @@
 #include <vector>
 
 #include "corpus/manifest.h"
-#include "preprocessing/progress.h"
-#include "preprocessing/tokenize.h"
 
 namespace trellis {
 

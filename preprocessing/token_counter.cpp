@@ -6,17 +6,21 @@
 #include <span>
 
 #include "base/errors.h"
+#include "corpus/text_error.h"
+#include "corpus/utf8.h"
 
 namespace trellis {
 namespace {
 
-void check_utf8(const TextBlock& block) {
-  const auto bad = first_invalid_utf8(block.text);
-  if (!bad) return;
-  const std::int64_t offset = block.offset + static_cast<std::int64_t>(*bad);
-  throw DataError(fmt::format("invalid UTF-8: byte 0x{:02x}", static_cast<unsigned char>(block.text[*bad])),
-                  fmt::format("{}: byte {}, line {}", block.path->string(), offset, line_of(*block.path, offset)),
-                  "convert the file to UTF-8 (iconv), or take --unit byte");
+void check_utf8_of(const TextBlock& block) {
+  try {
+    check_utf8(block.text);
+  } catch (const TextError& error) {
+    const std::int64_t offset = block.offset + static_cast<std::int64_t>(error.offset());
+    throw DataError(error.fact(),
+                    fmt::format("{}: byte {}, line {}", block.path->string(), offset, line_of(*block.path, offset)),
+                    "convert the file to UTF-8 (iconv), or take --unit byte");
+  }
 }
 
 }  // namespace
@@ -26,7 +30,7 @@ TokenCounter::TokenCounter(Unit unit, Lines lines, Count what) : unit_(unit), li
 }
 
 void TokenCounter::add(const TextBlock& block) {
-  if (unit_ != Unit::byte) check_utf8(block);
+  if (unit_ != Unit::byte) check_utf8_of(block);
   if (unit_ == Unit::word)
     count_words(block);
   else

@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "corpus/tokenize.h"
 #include "corpus/vocabulary.h"
 #include "preprocessing/text_blocks.h"
-#include "preprocessing/tokenize.h"
 
 namespace trellis {
 

@@ -29,6 +29,9 @@ inline constexpr std::int64_t kMaxShardTokens = std::int64_t{1} << 36;
 // What one token is.
 enum class Unit { word, character, byte };
 
+// Whether newlines are the token <eos>, or whitespace (word) and tokens of their own (char, byte).
+enum class Lines { end_with_eos, are_whitespace };
+
 std::string_view unit_name(Unit unit);                           // "word", "char", "byte"
 std::optional<Unit> unit_from_name(std::string_view name);       // empty for any other name
 std::string shard_file_name(std::string_view split, int index);  // "train-00003.h5"

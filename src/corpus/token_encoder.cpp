@@ -1,13 +1,33 @@
-#include "preprocessing/token_encoder.h"
+#include "corpus/token_encoder.h"
 
+#include <algorithm>
 #include <array>
 #include <fmt/core.h>
 #include <span>
 #include <utility>
 
 #include "base/errors.h"
+#include "corpus/text_error.h"
 
 namespace trellis {
+namespace {
+
+// A token as error messages show it: control characters escaped, cut when long.
+std::string printable(std::string_view token) {
+  constexpr std::size_t kShown = 60;
+  std::string text;
+  std::size_t end = std::min(token.size(), kShown);
+  while (end < token.size() && end > 0 && (static_cast<unsigned char>(token[end]) & 0xC0) == 0x80)
+    --end;  // whole code points
+  for (const char c : token.substr(0, end))
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F)
+      text += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    else
+      text += c;
+  return end < token.size() ? text + "..." : text;
+}
+
+}  // namespace
 
 TokenEncoder::TokenEncoder(const Vocabulary& vocabulary, Lines lines, std::string origin)
     : vocabulary_(vocabulary), lines_(lines), origin_(std::move(origin)) {
@@ -16,7 +36,7 @@ TokenEncoder::TokenEncoder(const Vocabulary& vocabulary, Lines lines, std::strin
   end_of_line_ = words.find(kEndOfLine);
   if (lines_ == Lines::end_with_eos && end_of_line_ == WordTable::kAbsent)
     throw DataError("the vocabulary has no <eos>, which is to end every line", origin_,
-                    "add --no-eos, or take a vocabulary made without it");
+                    "take a vocabulary that has it, or make the corpus with trellis-preprocess text --no-eos");
   if (vocabulary.unit() == Unit::word) return;
   symbol_ids_.assign(kSymbols, WordTable::kAbsent);
   for (std::uint32_t id = 0; id < words.size(); ++id) {
@@ -39,16 +59,16 @@ TokenEncoder::TokenEncoder(const Vocabulary& vocabulary, Lines lines, std::strin
   }
 }
 
-std::int64_t TokenEncoder::encode(const TextBlock& block, std::vector<std::uint32_t>& ids) const {
+std::int64_t TokenEncoder::encode(const TextPiece& piece, std::vector<std::uint32_t>& ids) const {
   std::int64_t unknown = 0;
   if (vocabulary_.unit() == Unit::word) {
-    for_each_words(block, lines_, [&](std::span<const std::string_view> words) {
+    for_each_words(piece, lines_, [&](std::span<const std::string_view> words) {
       std::array<std::uint32_t, WordTable::kMany> numbers;
       vocabulary_.words().find_many(words, numbers.data());
       for (std::size_t i = 0; i < words.size(); ++i) {
         if (numbers[i] == WordTable::kAbsent) {
           if (unknown_ == WordTable::kAbsent)
-            throw_unknown(block, static_cast<std::size_t>(words[i].data() - block.text.data()), words[i]);
+            throw_unknown(static_cast<std::size_t>(words[i].data() - piece.text.data()), words[i]);
           numbers[i] = unknown_;
         }
         unknown += numbers[i] == unknown_;
@@ -59,25 +79,21 @@ std::int64_t TokenEncoder::encode(const TextBlock& block, std::vector<std::uint3
     const auto on_symbol = [&](std::uint32_t symbol, std::size_t at) {
       std::uint32_t id = symbol_ids_[symbol];
       if (id == WordTable::kAbsent) {
-        if (unknown_ == WordTable::kAbsent) throw_unknown(block, at, symbol_bytes(symbol, vocabulary_.unit()));
+        if (unknown_ == WordTable::kAbsent) throw_unknown(at, symbol_bytes(symbol, vocabulary_.unit()));
         id = unknown_;
       }
       ids.push_back(id);
       unknown += id == unknown_;
     };
-    for_each_symbol(block, vocabulary_.unit(), lines_, on_symbol, [&] { ids.push_back(end_of_line_); });
+    for_each_symbol(piece, vocabulary_.unit(), lines_, on_symbol, [&] { ids.push_back(end_of_line_); });
   }
   return unknown;
 }
 
-void TokenEncoder::throw_unknown(const TextBlock& block, std::size_t at, std::string_view token) const {
-  const std::int64_t offset = block.offset + static_cast<std::int64_t>(at);
+void TokenEncoder::throw_unknown(std::size_t at, std::string_view token) const {
   std::string shown = "'" + printable(token) + "'";
   if (vocabulary_.unit() == Unit::byte) shown = fmt::format("byte 0x{:02x}", static_cast<unsigned char>(token[0]));
-  throw DataError(
-      fmt::format("{} does not occur in {}, whose vocabulary has no <unk>", shown, origin_),
-      fmt::format("{}: line {}", block.path->string(), line_of(*block.path, offset)),
-      "use --min-count 2 (what is rare in the training text becomes <unk>), or take a larger training text");
+  throw TextError(fmt::format("{} does not occur in {}, whose vocabulary has no <unk>", shown, origin_), at);
 }
 
 }  // namespace trellis

@@ -1,4 +1,4 @@
-#include "preprocessing/tokenize.h"
+#include "corpus/tokenize.h"
 
 #include <gtest/gtest.h>
 
@@ -28,8 +28,6 @@ TEST(ForEachWords, AgreesWithAByteByByteWalkForEveryLengthAndPattern) {
       std::string text;
       for (const std::uint32_t id : some_ids(length + ++seed % 50, 9)) text += " \nab\xC3\xFF\0\t\r"[id];
       text.resize(length);
-      const fs::path path = "x";
-      const TextBlock block{&path, 0, text, true};
       std::vector<std::string> expected, found;
       std::string word;
       for (const char c : text + ' ') {
@@ -42,7 +40,7 @@ TEST(ForEachWords, AgreesWithAByteByByteWalkForEveryLengthAndPattern) {
         if (c == '\n' && lines == Lines::end_with_eos) expected.push_back("<eos>");
       }
       if (lines == Lines::end_with_eos && !text.empty() && text.back() != '\n') expected.push_back("<eos>");
-      for_each_words(block, lines, [&](std::span<const std::string_view> words) {
+      for_each_words({text, true}, lines, [&](std::span<const std::string_view> words) {
         found.insert(found.end(), words.begin(), words.end());
       });
       ASSERT_EQ(found, expected) << length;

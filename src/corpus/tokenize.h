@@ -1,4 +1,4 @@
-// What the tokens of a block of text are. The rules, in one place (docs/formats.md states them for readers):
+// What the tokens of a text are. The rules, in one place (docs/formats.md states them for readers):
 //   word  runs of bytes between ASCII whitespace
 //   char  Unicode code points; byte: bytes. A newline is a token like any other where lines do not end with <eos>
 // With Lines::end_with_eos every newline is <eos>, and so is the end of a file whose last line has none.
@@ -8,18 +8,21 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utf8proc.h>
 
+#include "corpus/format.h"
 #include "corpus/word_table.h"
-#include "preprocessing/text_blocks.h"
 
 namespace trellis {
 
-enum class Lines { end_with_eos, are_whitespace };
+// Text that can be tokenised on its own: no token lies across its ends.
+struct TextPiece {
+  std::string_view text;
+  bool ends_file = false;  // so a last line without its newline is over; else it goes on elsewhere
+};
 
 inline constexpr std::array<bool, 256> kSpaces = [] {
   std::array<bool, 256> spaces{};
@@ -29,8 +32,8 @@ inline constexpr std::array<bool, 256> kSpaces = [] {
 inline bool is_space(char c) { return kSpaces[static_cast<unsigned char>(c)]; }
 
 // Does the file end here in a line without its newline?
-inline bool ends_open_line(const TextBlock& block) {
-  return block.ends_file && !block.text.empty() && block.text.back() != '\n';
+inline bool ends_open_line(const TextPiece& piece) {
+  return piece.ends_file && !piece.text.empty() && piece.text.back() != '\n';
 }
 
 // Bit i is set where byte i of 64 is whitespace. Eight bytes at a time in one register: no byte's sum carries into the
@@ -54,7 +57,7 @@ inline std::uint64_t space_mask(const char* bytes) {
 // The end of a line is the view kEndOfLine. Walks from edge to edge between words and whitespace, found 64 bytes at a
 // time.
 template <class OnWords>
-void for_each_words(const TextBlock& block, Lines lines, OnWords&& on_words) {
+void for_each_words(const TextPiece& piece, Lines lines, OnWords&& on_words) {
   std::array<std::string_view, WordTable::kMany> words;
   std::size_t count = 0;
   const auto add = [&](std::string_view word) {
@@ -64,7 +67,7 @@ void for_each_words(const TextBlock& block, Lines lines, OnWords&& on_words) {
       count = 0;
     }
   };
-  const std::string_view text = block.text;
+  const std::string_view text = piece.text;
   std::size_t begin = 0;  // of the word or the whitespace that is being walked
   bool in_word = false;
   const auto edge = [&](std::size_t at) {
@@ -89,41 +92,15 @@ void for_each_words(const TextBlock& block, Lines lines, OnWords&& on_words) {
     for (; edges != 0; edges &= edges - 1) edge(base + static_cast<std::size_t>(std::countr_zero(edges)));
   }
   if (begin < text.size()) edge(text.size());
-  if (lines == Lines::end_with_eos && ends_open_line(block)) add(kEndOfLine);
+  if (lines == Lines::end_with_eos && ends_open_line(piece)) add(kEndOfLine);
   on_words(std::span<const std::string_view>(words.data(), count));
-}
-
-// Offset in `text` of the first byte that is not valid UTF-8 (overlong forms and surrogates included); empty when all
-// is.
-inline std::optional<std::size_t> first_invalid_utf8(std::string_view text) {
-  std::size_t at = 0;
-  while (at < text.size()) {
-    std::uint64_t eight = 0;
-    if (at + sizeof eight <= text.size()) {
-      std::memcpy(&eight, text.data() + at, sizeof eight);
-      if ((eight & 0x8080808080808080ULL) == 0) {
-        at += sizeof eight;
-        continue;
-      }
-    }
-    if (static_cast<unsigned char>(text[at]) < 0x80) {
-      ++at;
-      continue;
-    }
-    utf8proc_int32_t point = 0;
-    const auto length = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data() + at),
-                                         static_cast<utf8proc_ssize_t>(text.size() - at), &point);
-    if (length < 1) return at;
-    at += static_cast<std::size_t>(length);
-  }
-  return std::nullopt;
 }
 
 // on_symbol(number, offset): code points of valid UTF-8 for Unit::character, bytes for Unit::byte; on_line_end() as
 // above.
 template <class OnSymbol, class OnLineEnd>
-void for_each_symbol(const TextBlock& block, Unit unit, Lines lines, OnSymbol&& on_symbol, OnLineEnd&& on_line_end) {
-  const std::string_view text = block.text;
+void for_each_symbol(const TextPiece& piece, Unit unit, Lines lines, OnSymbol&& on_symbol, OnLineEnd&& on_line_end) {
+  const std::string_view text = piece.text;
   for (std::size_t at = 0; at < text.size();) {
     const auto byte = static_cast<unsigned char>(text[at]);
     if (byte == '\n' && lines == Lines::end_with_eos) {
@@ -140,7 +117,7 @@ void for_each_symbol(const TextBlock& block, Unit unit, Lines lines, OnSymbol&& 
       at += static_cast<std::size_t>(length);
     }
   }
-  if (lines == Lines::end_with_eos && ends_open_line(block)) on_line_end();
+  if (lines == Lines::end_with_eos && ends_open_line(piece)) on_line_end();
 }
 
 inline constexpr std::uint32_t kSymbols = 0x110000;  // more than every code point
