@@ -36,6 +36,8 @@ struct Manifest {
   VocabularyEntry vocabulary;
   std::map<std::string, SplitEntry> splits;  // by name, of kSplitNames
   bool operator==(const Manifest&) const = default;
+
+  Lines lines() const { return end_of_line ? Lines::end_with_eos : Lines::are_whitespace; }
 };
 
 std::string manifest_text(const Manifest& manifest);

@@ -1,4 +1,4 @@
-// From text to token ids.
+// From text to token ids: the files of a corpus (preprocessing/) and prompts (corpus/prompt.h).
 #pragma once
 
 #include <cstddef>
@@ -18,6 +18,8 @@ class TokenEncoder {
   // Throws DataError when lines end with <eos> and the vocabulary has none, and for a vocabulary of characters or bytes
   // with a token that is not one.
   TokenEncoder(const Vocabulary& vocabulary, Lines lines, std::string origin);
+
+  Unit unit() const { return vocabulary_.unit(); }
 
   // Appends the text's ids to `ids`. Returns how many of them are <unk>. For Unit::character the text must be UTF-8
   // (corpus/utf8.h). Throws TextError at a token outside a vocabulary without <unk>. Safe from many threads.
