@@ -1,7 +1,4 @@
-// Settings held against each other, against those of a checkpoint, and the files of configs/.
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
+// Settings held against each other and against those of a checkpoint.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <string>
@@ -116,24 +113,6 @@ TEST(Resume, EverySettingOfTheModelAndTheBatchIsFixed) {
   for (const char* key : {"train.steps", "train.threads", "checkpoint.keep"}) {
     EXPECT_THAT(fixed, testing::Not(testing::Contains(key)));
   }
-}
-
-TEST(Configs, EveryFileInTheFolderLoadsAndIsFreeOfContradictions) {
-  const char* root = std::getenv("SOURCE_DIR");
-  ASSERT_NE(root, nullptr) << "SOURCE_DIR must name the project's folder";
-  int files = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(root) / "configs")) {
-    if (entry.path().extension() != ".ini") continue;
-    ++files;
-    // a file may leave it to the command line when the run ends
-    const LoadedSettings loaded = load_settings({entry.path()}, Words{"train.steps=1"});
-    EXPECT_NO_THROW(validate(loaded.settings, loaded.origins)) << entry.path();
-    std::string first_line;
-    std::ifstream stream(entry.path());
-    std::getline(stream, first_line);
-    EXPECT_TRUE(first_line.starts_with("# ")) << entry.path() << " does not say at its top what it is for";
-  }
-  EXPECT_GT(files, 0);
 }
 
 }  // namespace
