@@ -18,7 +18,7 @@ WindowReader::WindowReader(std::shared_ptr<const TokenReader> tokens, WindowPlan
              [this](WindowBatch& batch, std::int64_t window) { fill(batch, window); }) {
   require(lanes_.begin >= 0 && lanes_.begin <= lanes_.end && lanes_.end <= plan_.lanes(),
           "a window reader was given lanes that do not exist");
-  require(plan_.lanes() * plan_.lane_length() <= tokens_->tokens(), "a window plan was made for another split");
+  require(plan_.lane(plan_.lanes() - 1).end <= tokens_->tokens(), "a window plan was made for another split");
   require(options_.lane_block_tokens >= 1, "a window reader was given impossible sizes");
   blocks_.resize(static_cast<std::size_t>(lanes_.size()));
   restart(first_window);

@@ -17,10 +17,12 @@ enum class Purpose : std::uint8_t {
   hidden = 3,           // index: lane * hidden + channel
   output = 4,           // index: lane * outputs + channel; part: 0 the final output, n the n-th auxiliary one
   input_kernel = 5,     // W1; index: (row * kernel + tap) * embedding + channel
-  hidden_kernel = 6,    // W2; index: (row * kernel + tap) * hidden + channel
+  hidden_kernel = 6,    // W2; index: element in memory, (row * kernel + tap) * channels + channel; see model/parameters.h
   initial_value = 7,    // index: element of the tensor; window: hash of the tensor's name
   permutation = 8,      // of a sequence's steps, once a run; words in the order of drawing (plan/shuffle.h); window: 0
   shuffle = 9,          // of the training split's sequences; words in the order of drawing; window: the pass
+  latent = 10,          // index: lane * (experts * embedding) + channel; part: as for output
+  generated_token = 11, // words 0 and 1; window: the token's position in its text
 };
 
 // One stream of 32-bit words, addressed by index. A value type; reading it never changes it.

@@ -9,7 +9,13 @@
 //                 steps only build it up: they carry no loss. In evaluation the very first window is scored from its
 //                 first step, so that every token but each lane's first is scored exactly once.
 //
-// The last window may be shorter. Integers only.
+// The last window may be shorter.
+//
+// In evaluation lanes may overlap instead: with C steps of context every lane but the first begins C tokens before the
+// first that it scores, so that every token of the split but the very first is scored exactly once, and none without the
+// context that it would have had in one lane. All lanes are of one length; the last may overlap more.
+//
+// Integers only.
 #pragma once
 
 #include <cstdint>
@@ -31,18 +37,22 @@ struct Window {
 class WindowPlan {
  public:
   // where: what the tokens are, for errors ("split 'valid'"). Throws ConfigError (78) when lanes or steps are below 1,
-  // when discard is not in [0, steps), and when the lanes are too short to predict anything.
+  // when discard is not in [0, steps), and when the lanes are too short to predict anything. context: as above; 0: lanes do
+  // not overlap.
   WindowPlan(std::int64_t tokens, std::int64_t lanes, std::int64_t steps, std::int64_t discard, WindowUse use,
-             const std::string& where);
+             const std::string& where, std::int64_t context = 0);
 
   std::int64_t lanes() const { return lanes_; }
   std::int64_t lane_length() const { return lane_length_; }
   std::int64_t steps() const { return steps_; }      // of every window but perhaps the last
+  std::int64_t discard() const { return discard_; }
   bool overlapping() const { return discard_ > 0; }  // each window begins without history
   std::int64_t windows() const { return windows_; }  // in one pass over the split
   // The tokens of the split that lane `lane` covers.
-  Range lane(std::int64_t index) const { return {index * lane_length_, (index + 1) * lane_length_}; }
-  // Window `index` of a pass, 0 <= index < windows().
+  Range lane(std::int64_t index) const;
+  // Leading predictions of a lane that carry no loss because another lane has them.
+  std::int64_t overlap(std::int64_t lane) const;
+  // Window `index` of a pass, 0 <= index < windows(). Its discard is that of all lanes; see overlap besides.
   Window window(std::int64_t index) const;
   // Predictions that carry loss, in one pass over all lanes.
   std::int64_t scored_tokens() const;
@@ -50,7 +60,8 @@ class WindowPlan {
   bool operator==(const WindowPlan&) const = default;
 
  private:
-  std::int64_t lanes_, steps_, discard_, lane_length_, windows_;
+  std::int64_t tokens_, lanes_, steps_, discard_, lane_length_, windows_;
+  std::int64_t stride_ = 0;  // tokens from one lane's first to the next one's
   WindowUse use_;
 };
 

@@ -64,6 +64,17 @@ TEST_F(WindowReaderTest, GivesWhatTheDefinitionSaysForAnyLanesWindowsAndBlocks) 
         }
 }
 
+TEST_F(WindowReaderTest, ReadsLanesThatOverlap) {
+  for (const std::int64_t lanes : {2, 5})
+    for (const std::int64_t context : {1, 30, 150}) {
+      const WindowPlan of(tokens_->tokens(), lanes, 13, 2, WindowUse::evaluation, "valid", context);
+      ASSERT_GT(of.lanes() * of.lane_length(), tokens_->tokens());
+      WindowReader reader(tokens_, of, {0, lanes}, 0, {2, 64});
+      for (std::int64_t k = 0; k < of.windows(); ++k) ASSERT_NO_FATAL_FAILURE(expect_right(*reader.next(), of, {0, lanes}, k));
+      ASSERT_EQ(reader.next(), nullptr);
+    }
+}
+
 TEST_F(WindowReaderTest, IsTheSameHoweverLanesAreSplit) {
   const WindowPlan of = plan(7, 13, 2);
   for (const int parts : {1, 2, 3, 4, 7, 9}) {

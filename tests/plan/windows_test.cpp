@@ -71,6 +71,47 @@ TEST(WindowPlan, LanesTileTheTokensThatFit) {
   EXPECT_EQ(plan.window(34'408), (Window{2'580'600, 74, 0}));
 }
 
+TEST(WindowPlan, OverlappingLanesScoreEveryTokenButTheFirstExactlyOnceWithTheirContext) {
+  int accepted = 0;
+  for (std::int64_t tokens = 2; tokens <= 70; ++tokens)
+    for (std::int64_t lanes = 1; lanes <= 7; ++lanes)
+      for (std::int64_t context = 1; context <= 9; ++context)
+        for (const std::int64_t discard : {0, 2}) {
+          try {
+            const WindowPlan plan(tokens, lanes, 5, discard, WindowUse::evaluation, "here", context);
+            ++accepted;
+            std::vector<int> scored(static_cast<std::size_t>(tokens), 0);
+            for (std::int64_t lane = 0; lane < lanes; ++lane) {
+              const Range range = plan.lane(lane);
+              ASSERT_GE(range.begin, 0);
+              ASSERT_LE(range.end, tokens);
+              ASSERT_EQ(range.size(), plan.lane_length());
+              ASSERT_GE(plan.overlap(lane), lane > 0 ? context : 0);
+              for (std::int64_t k = 0; k < plan.windows(); ++k) {
+                const Window window = plan.window(k);
+                for (std::int64_t step = window.discard; step < window.steps; ++step) {
+                  if (window.start + step >= plan.overlap(lane)) ++scored[static_cast<std::size_t>(range.begin + window.start + step + 1)];
+                }
+              }
+            }
+            std::vector<int> expected(static_cast<std::size_t>(tokens), 1);
+            expected[0] = 0;
+            ASSERT_EQ(scored, expected) << tokens << " tokens, " << lanes << " lanes, context " << context << ", discard " << discard;
+            ASSERT_EQ(plan.scored_tokens(), tokens - 1);
+          } catch (const ConfigError& error) {
+            ASSERT_THAT(error.what(), HasSubstr("too few for"));
+            // refused only where the lanes would not fit with one prediction of their own each
+            ASSERT_LT(tokens - 1, lanes + context);
+          }
+        }
+  EXPECT_GT(accepted, 5000);
+}
+
+TEST(WindowPlan, LanesWithoutContextDoNotOverlap) {
+  const WindowPlan plan(100, 7, 5, 2, WindowUse::evaluation, "here");
+  for (std::int64_t lane = 0; lane < 7; ++lane) EXPECT_EQ(plan.overlap(lane), 0);
+}
+
 std::string refusal(std::int64_t tokens, std::int64_t lanes, std::int64_t steps, std::int64_t discard,
                     WindowUse use = WindowUse::training) {
   try {
