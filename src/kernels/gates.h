@@ -5,13 +5,16 @@
 //   c[t] = sigmoid(a_f) c_below[t - dilation] + sigmoid(a_i) tanh(a_g),    h[t] = sigmoid(a_o) tanh(c[t])
 //
 // Rows are time-major: row = step * lanes + lane. H = channels, O = outputs. The last O channels of h are the outputs.
+//
+// The four gates of a row lie block by block, [blocks, 4, H / blocks]: one block is [4, H], the published order; with mixed
+// group convolution a block is a group, so that the gates of a group are one matrix's columns. "[rows, 4H]" below is that.
 #pragma once
 
 #include <cstdint>
 
 namespace trellis {
 
-inline constexpr int kMaxGateOutputs = 2;  // a level may feed the final loss and an auxiliary one
+inline constexpr int kMaxGateOutputs = 3;  // a level may feed the final loss, an auxiliary one and the slowness penalty
 
 template <class T>
 struct GateOutput {
@@ -21,10 +24,10 @@ struct GateOutput {
 
 template <class T>
 struct GatesForward {
-  std::int64_t channels = 0, outputs = 0, lanes = 1;
+  std::int64_t channels = 0, blocks = 1, outputs = 0, lanes = 1;
   T* gates = nullptr;                // [rows, 4H]: W2 * h_below on entry, the four activations on return
   const T* injection = nullptr;      // [rows, 4H] or null
-  const T* bias = nullptr;           // [4H]
+  const T* bias = nullptr;           // [4H], in the gates' order
   const T* previous_cell = nullptr;  // [rows, H]: the cell of the level below, one dilation earlier
   const T* hidden_mask = nullptr;    // [lanes, H], scaled, or null
   T* cell = nullptr;                 // [rows, H]
@@ -35,7 +38,7 @@ struct GatesForward {
 
 template <class T>
 struct GatesBackward {
-  std::int64_t channels = 0, outputs = 0, lanes = 1;
+  std::int64_t channels = 0, blocks = 1, outputs = 0, lanes = 1;
   T* gates = nullptr;                // [rows, 4H]: activations on entry, gradient of a on return
   const T* cell = nullptr;           // [rows, H]
   const T* previous_cell = nullptr;  // [rows, H]
@@ -45,7 +48,7 @@ struct GatesBackward {
   int output_count = 0;
   GateOutput<const T> output[kMaxGateOutputs];
   T* d_previous_cell = nullptr;      // [rows, H], overwritten, or null if nobody asks
-  T* d_injection = nullptr;          // [rows, 4H]: gradient of a summed over levels
+  T* d_injection = nullptr;          // [rows, 4H]: gradient of a summed over levels, or null where nothing is injected
   bool add_to_injection = false;     // add to d_injection, or overwrite it
 };
 

@@ -12,6 +12,13 @@ T sigmoid(T x) {
   return T(1) / (T(1) + std::exp(-x));
 }
 
+// Where gate `q` of channel n lies in a row of gates.
+template <class K>
+std::int64_t gate_at(const K& k, std::int64_t q, std::int64_t n) {
+  const std::int64_t size = k.channels / k.blocks, block = n / size;
+  return (block * 4 + q) * size + n % size;
+}
+
 template <class T>
 void gates_forward(const GatesForward<T>& k, Range rows, void*) {
   const std::int64_t H = k.channels, O = k.outputs;
@@ -19,14 +26,15 @@ void gates_forward(const GatesForward<T>& k, Range rows, void*) {
     const std::int64_t lane = row % k.lanes;
     for (std::int64_t n = 0; n < H; ++n) {
       T a[4];
-      for (std::int64_t gate = 0; gate < 4; ++gate) {
-        a[gate] = k.gates[row * 4 * H + gate * H + n] + k.bias[gate * H + n];
-        if (k.injection) a[gate] += k.injection[row * 4 * H + gate * H + n];
+      for (std::int64_t q = 0; q < 4; ++q) {
+        const std::int64_t at = gate_at(k, q, n);
+        a[q] = k.gates[row * 4 * H + at] + k.bias[at];
+        if (k.injection) a[q] += k.injection[row * 4 * H + at];
       }
       const T i = sigmoid(a[0]), o = sigmoid(a[1]), g = std::tanh(a[2]), f = sigmoid(a[3]);
       const T c = f * k.previous_cell[row * H + n] + i * g, h = o * std::tanh(c);
       const T activation[4] = {i, o, g, f};
-      for (std::int64_t gate = 0; gate < 4; ++gate) k.gates[row * 4 * H + gate * H + n] = activation[gate];
+      for (std::int64_t q = 0; q < 4; ++q) k.gates[row * 4 * H + gate_at(k, q, n)] = activation[q];
       k.cell[row * H + n] = c;
       k.hidden[row * H + n] = k.hidden_mask ? h * k.hidden_mask[lane * H + n] : h;
       for (int out = 0; out < k.output_count && n >= H - O; ++out) {
@@ -43,8 +51,9 @@ void gates_backward(const GatesBackward<T>& k, Range rows, void*) {
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
     const std::int64_t lane = row % k.lanes;
     for (std::int64_t n = 0; n < H; ++n) {
-      T* const gate = k.gates + row * 4 * H + n;
-      const T i = gate[0], o = gate[H], g = gate[2 * H], f = gate[3 * H], tanh_c = std::tanh(k.cell[row * H + n]);
+      T* const gate = k.gates + row * 4 * H;
+      const T i = gate[gate_at(k, 0, n)], o = gate[gate_at(k, 1, n)], g = gate[gate_at(k, 2, n)], f = gate[gate_at(k, 3, n)];
+      const T tanh_c = std::tanh(k.cell[row * H + n]);
       T dh = k.d_hidden ? k.d_hidden[row * H + n] * (k.hidden_mask ? k.hidden_mask[lane * H + n] : T(1)) : T(0);
       for (int out = 0; out < k.output_count && n >= H - O; ++out) {
         const std::int64_t m = n - (H - O);
@@ -55,8 +64,10 @@ void gates_backward(const GatesBackward<T>& k, Range rows, void*) {
                        dc * k.previous_cell[row * H + n] * f * (T(1) - f)};
       if (k.d_previous_cell) k.d_previous_cell[row * H + n] = dc * f;
       for (std::int64_t q = 0; q < 4; ++q) {
-        gate[q * H] = da[q];
-        T& sum = k.d_injection[row * 4 * H + q * H + n];
+        const std::int64_t at = gate_at(k, q, n);
+        gate[at] = da[q];
+        if (!k.d_injection) continue;
+        T& sum = k.d_injection[row * 4 * H + at];
         sum = k.add_to_injection ? sum + da[q] : da[q];
       }
     }
@@ -147,6 +158,26 @@ void embedding_backward(const EmbeddingBackward<T>& k, Range channels, void*) {
 }
 
 template <class T>
+void gather_steps(const GatherSteps<T>& k, Range rows, void*) {
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+    const std::int64_t place = k.places[row / k.lanes], lane = row % k.lanes;
+    for (std::int64_t n = 0; n < k.channels; ++n) {
+      k.values[row * k.stride + n] = place < 0 ? T(0) : k.source[(place * k.lanes + lane) * k.channels + n];
+    }
+  }
+}
+
+template <class T>
+void scatter_add_steps(const ScatterAddSteps<T>& k, Range rows, void*) {
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+    const std::int64_t place = k.places[row / k.lanes], lane = row % k.lanes;
+    for (std::int64_t n = 0; place >= 0 && n < k.channels; ++n) {
+      k.sums[(place * k.lanes + lane) * k.channels + n] += k.values[row * k.stride + n];
+    }
+  }
+}
+
+template <class T>
 void cross_entropy(const CrossEntropy<T>& k, Range rows, void*) {
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
     T* const logits = k.logits + row * k.stride;
@@ -202,10 +233,20 @@ void squared_norm(const T* values, std::int64_t count, double* sums, Range block
 
 template <class T>
 const KernelTable<T>& reference_kernels() {
-  static const KernelTable<T> table{"reference",           gates_forward<T>,     gates_backward<T>,
-                                    effective_kernel_forward<T>, effective_kernel_backward<T>, embedding_forward<T>,
-                                    embedding_backward<T>, cross_entropy<T>,     sgd_update<T>,
-                                    adam_update<T>,        dropout_mask<T>,      squared_norm<T>};
+  static const KernelTable<T> table{"reference",
+                                    gates_forward<T>,
+                                    gates_backward<T>,
+                                    effective_kernel_forward<T>,
+                                    effective_kernel_backward<T>,
+                                    embedding_forward<T>,
+                                    embedding_backward<T>,
+                                    gather_steps<T>,
+                                    scatter_add_steps<T>,
+                                    cross_entropy<T>,
+                                    sgd_update<T>,
+                                    adam_update<T>,
+                                    dropout_mask<T>,
+                                    squared_norm<T>};
   return table;
 }
 template const KernelTable<float>& reference_kernels<float>();

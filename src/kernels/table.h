@@ -11,6 +11,7 @@
 #include "kernels/cross_entropy.h"
 #include "kernels/embedding.h"
 #include "kernels/gates.h"
+#include "kernels/gather.h"
 #include "kernels/optimizer_update.h"
 #include "kernels/weight_norm.h"
 #include "plan/random.h"
@@ -27,6 +28,8 @@ struct KernelTable {
   void (*effective_kernel_backward)(const EffectiveKernelBackward<T>&, Range rows, void* stream);
   void (*embedding_forward)(const EmbeddingForward<T>&, Range rows, void* stream);
   void (*embedding_backward)(const EmbeddingBackward<T>&, Range channels, void* stream);
+  void (*gather_steps)(const GatherSteps<T>&, Range rows, void* stream);
+  void (*scatter_add_steps)(const ScatterAddSteps<T>&, Range rows, void* stream);
   void (*cross_entropy)(const CrossEntropy<T>&, Range rows, void* stream);
   void (*sgd_update)(const SgdUpdate<T>&, Range elements, void* stream);
   void (*adam_update)(const AdamUpdate<T>&, Range elements, void* stream);

@@ -35,20 +35,25 @@ class CpuKernels : public testing::Test {
   std::uint64_t drawn_ = 0;
 };
 
+struct GateSize {
+  std::int64_t channels, blocks;
+};
+constexpr GateSize kGateSizes[] = {{1, 1}, {3, 1}, {16, 1}, {33, 1}, {257, 1}, {600, 1}, {5, 5}, {12, 3}, {64, 4}, {600, 2}};
+
 using Types = testing::Types<float, double>;
 TYPED_TEST_SUITE(CpuKernels, Types);
 
 TYPED_TEST(CpuKernels, GatesForwardMatchesTheReference) {
   using T = TypeParam;
   for (const auto& table : usable_cpu_kernels<T>()) {
-    for (const std::int64_t H : {1, 3, 16, 33, 257, 600}) {
+    for (const auto& [H, blocks] : kGateSizes) {
       for (const bool optional : {false, true}) {
         const std::int64_t lanes = 3, rows = 9, O = (H + 1) / 2;
         const auto pre = this->random(rows * 4 * H, 3.0), injection = this->random(rows * 4 * H), bias = this->random(4 * H),
                    previous = this->random(rows * H), mask = this->random(lanes * H), output_mask = this->random(lanes * O);
         auto run = [&](const KernelTable<T>& kernels, std::vector<std::vector<T>>& out) {
           out = {pre, std::vector<T>(rows * H), std::vector<T>(rows * H), std::vector<T>(rows * O), std::vector<T>(rows * O)};
-          GatesForward<T> k{.channels = H, .outputs = O, .lanes = lanes, .gates = out[0].data(),
+          GatesForward<T> k{.channels = H, .blocks = blocks, .outputs = O, .lanes = lanes, .gates = out[0].data(),
                             .injection = optional ? injection.data() : nullptr, .bias = bias.data(),
                             .previous_cell = previous.data(), .hidden_mask = optional ? mask.data() : nullptr,
                             .cell = out[1].data(), .hidden = out[2].data(), .output_count = optional ? 2 : 0, .output = {}};
@@ -70,8 +75,9 @@ TYPED_TEST(CpuKernels, GatesForwardMatchesTheReference) {
 TYPED_TEST(CpuKernels, GatesBackwardMatchesTheReference) {
   using T = TypeParam;
   for (const auto& table : usable_cpu_kernels<T>()) {
-    for (const std::int64_t H : {1, 5, 64, 300}) {
-      for (const bool optional : {false, true}) {
+    for (const auto& [H, blocks] : kGateSizes) {
+      for (const int mode : {0, 1, 2}) {  // nothing optional; everything; the injection's gradient overwritten
+        const bool optional = mode > 0;
         const std::int64_t lanes = 2, rows = 6, O = (H + 2) / 3;
         auto gates = this->random(rows * 4 * H);
         for (auto& g : gates) g = T(1) / (T(1) + std::exp(-g));
@@ -80,14 +86,15 @@ TYPED_TEST(CpuKernels, GatesBackwardMatchesTheReference) {
                    d_output = this->random(rows * O), d_injection = this->random(rows * 4 * H);
         auto run = [&](const KernelTable<T>& kernels, std::vector<std::vector<T>>& out) {
           out = {gates, std::vector<T>(rows * H), d_injection};
-          GatesBackward<T> k{.channels = H, .outputs = O, .lanes = lanes, .gates = out[0].data(), .cell = cell.data(),
+          GatesBackward<T> k{.channels = H, .blocks = blocks, .outputs = O, .lanes = lanes, .gates = out[0].data(), .cell = cell.data(),
                              .previous_cell = previous.data(), .hidden_mask = optional ? mask.data() : nullptr,
                              .d_hidden = optional ? d_hidden.data() : nullptr, .d_cell = optional ? d_cell.data() : nullptr,
-                             .output_count = optional ? 2 : 1, .output = {},
-                             .d_previous_cell = optional ? out[1].data() : nullptr, .d_injection = out[2].data(),
-                             .add_to_injection = optional};
+                             .output_count = optional ? 3 : 1, .output = {},
+                             .d_previous_cell = optional ? out[1].data() : nullptr, .d_injection = optional ? out[2].data() : nullptr,
+                             .add_to_injection = mode == 1};
           k.output[0] = {d_output.data(), optional ? output_mask.data() : nullptr};
           k.output[1] = {d_output.data(), nullptr};
+          k.output[2] = {d_output.data(), output_mask.data()};
           kernels.gates_backward(k, {0, 1}, nullptr);
           kernels.gates_backward(k, {1, rows}, nullptr);
         };

@@ -17,45 +17,49 @@ constexpr std::int64_t kBlock = 256;  // channels worked on at once, in register
 
 template <class T>
 void gates_forward(const GatesForward<T>& k, Range rows, void*) {
-  const std::int64_t H = k.channels, O = k.outputs;
+  const std::int64_t H = k.channels, O = k.outputs, S = H / k.blocks;
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
     const std::int64_t lane = row % k.lanes;
-    T* __restrict const gate = k.gates + row * 4 * H;
-    const T* __restrict const bias = k.bias;
-    const T* __restrict const injection = k.injection ? k.injection + row * 4 * H : nullptr;
-    const T* __restrict const previous = k.previous_cell + row * H;
-    const T* __restrict const mask = k.hidden_mask ? k.hidden_mask + lane * H : nullptr;
-    T* __restrict const cell = k.cell + row * H;
-    T* __restrict const hidden = k.hidden + row * H;
-    for (std::int64_t first = 0; first < H; first += kBlock) {
-      const std::int64_t last = first + kBlock < H ? first + kBlock : H;
-      T h[kBlock];
-      if (injection) {
-        for (std::int64_t q = 0; q < 4; ++q) {
-          for (std::int64_t n = first; n < last; ++n) gate[q * H + n] += injection[q * H + n];
+    for (std::int64_t base = 0; base < H; base += S) {  // one block of channels, whose gates begin at 4 base
+      T* __restrict const gate = k.gates + row * 4 * H + 4 * base;
+      const T* __restrict const bias = k.bias + 4 * base;
+      const T* __restrict const injection = k.injection ? k.injection + row * 4 * H + 4 * base : nullptr;
+      const T* __restrict const previous = k.previous_cell + row * H + base;
+      const T* __restrict const mask = k.hidden_mask ? k.hidden_mask + lane * H + base : nullptr;
+      T* __restrict const cell = k.cell + row * H + base;
+      T* __restrict const hidden = k.hidden + row * H + base;
+      const std::int64_t hidden_only = H - O - base;  // channels of this block before the first output; may be below 0
+      for (std::int64_t first = 0; first < S; first += kBlock) {
+        const std::int64_t last = first + kBlock < S ? first + kBlock : S;
+        T h[kBlock];
+        if (injection) {
+          for (std::int64_t q = 0; q < 4; ++q) {
+            for (std::int64_t n = first; n < last; ++n) gate[q * S + n] += injection[q * S + n];
+          }
         }
-      }
 #pragma omp simd
-      for (std::int64_t n = first; n < last; ++n) {
-        const T i = logistic(gate[n] + bias[n]);
-        const T o = logistic(gate[H + n] + bias[H + n]);
-        const T g = hyperbolic_tangent(gate[2 * H + n] + bias[2 * H + n]);
-        const T f = logistic(gate[3 * H + n] + bias[3 * H + n]);
-        const T c = f * previous[n] + i * g;
-        gate[n] = i, gate[H + n] = o, gate[2 * H + n] = g, gate[3 * H + n] = f;
-        cell[n] = c;
-        h[n - first] = o * hyperbolic_tangent(c);
-      }
-      if (mask) {
-        for (std::int64_t n = first; n < last; ++n) hidden[n] = h[n - first] * mask[n];
-      } else {
-        for (std::int64_t n = first; n < last; ++n) hidden[n] = h[n - first];
-      }
-      for (int out = 0; out < k.output_count; ++out) {
-        T* __restrict const values = k.output[out].values + row * O;
-        const T* __restrict const output_mask = k.output[out].mask ? k.output[out].mask + lane * O : nullptr;
-        for (std::int64_t n = first > H - O ? first : H - O; n < last; ++n) {
-          values[n - (H - O)] = output_mask ? h[n - first] * output_mask[n - (H - O)] : h[n - first];
+        for (std::int64_t n = first; n < last; ++n) {
+          const T i = logistic(gate[n] + bias[n]);
+          const T o = logistic(gate[S + n] + bias[S + n]);
+          const T g = hyperbolic_tangent(gate[2 * S + n] + bias[2 * S + n]);
+          const T f = logistic(gate[3 * S + n] + bias[3 * S + n]);
+          const T c = f * previous[n] + i * g;
+          gate[n] = i, gate[S + n] = o, gate[2 * S + n] = g, gate[3 * S + n] = f;
+          cell[n] = c;
+          h[n - first] = o * hyperbolic_tangent(c);
+        }
+        if (mask) {
+          for (std::int64_t n = first; n < last; ++n) hidden[n] = h[n - first] * mask[n];
+        } else {
+          for (std::int64_t n = first; n < last; ++n) hidden[n] = h[n - first];
+        }
+        for (int out = 0; out < k.output_count; ++out) {
+          T* __restrict const values = k.output[out].values + row * O;
+          const T* __restrict const output_mask = k.output[out].mask ? k.output[out].mask + lane * O : nullptr;
+          for (std::int64_t n = first > hidden_only ? first : hidden_only; n < last; ++n) {
+            const std::int64_t m = n - hidden_only;
+            values[m] = output_mask ? h[n - first] * output_mask[m] : h[n - first];
+          }
         }
       }
     }
@@ -64,52 +68,56 @@ void gates_forward(const GatesForward<T>& k, Range rows, void*) {
 
 template <class T>
 void gates_backward(const GatesBackward<T>& k, Range rows, void*) {
-  const std::int64_t H = k.channels, O = k.outputs;
+  const std::int64_t H = k.channels, O = k.outputs, S = H / k.blocks;
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
     const std::int64_t lane = row % k.lanes;
-    T* __restrict const gate = k.gates + row * 4 * H;
-    const T* __restrict const cell = k.cell + row * H;
-    const T* __restrict const previous = k.previous_cell + row * H;
-    const T* __restrict const mask = k.hidden_mask ? k.hidden_mask + lane * H : nullptr;
-    const T* __restrict const d_hidden = k.d_hidden ? k.d_hidden + row * H : nullptr;
-    const T* __restrict const d_cell = k.d_cell ? k.d_cell + row * H : nullptr;
-    T* __restrict const d_previous = k.d_previous_cell ? k.d_previous_cell + row * H : nullptr;
-    T* __restrict const injection = k.d_injection + row * 4 * H;
-    for (std::int64_t first = 0; first < H; first += kBlock) {
-      const std::int64_t last = first + kBlock < H ? first + kBlock : H;
-      T dh[kBlock], dc[kBlock];
-      for (std::int64_t n = first; n < last; ++n) dh[n - first] = d_hidden ? d_hidden[n] : T(0);
-      if (mask) {
-        for (std::int64_t n = first; n < last; ++n) dh[n - first] *= mask[n];
-      }
-      for (std::int64_t n = first; n < last; ++n) dc[n - first] = d_cell ? d_cell[n] : T(0);
-      for (int out = 0; out < k.output_count; ++out) {
-        const T* __restrict const values = k.output[out].values + row * O;
-        const T* __restrict const output_mask = k.output[out].mask ? k.output[out].mask + lane * O : nullptr;
-        for (std::int64_t n = first > H - O ? first : H - O; n < last; ++n) {
-          dh[n - first] += output_mask ? values[n - (H - O)] * output_mask[n - (H - O)] : values[n - (H - O)];
+    for (std::int64_t base = 0; base < H; base += S) {  // one block of channels, whose gates begin at 4 base
+      T* __restrict const gate = k.gates + row * 4 * H + 4 * base;
+      const T* __restrict const cell = k.cell + row * H + base;
+      const T* __restrict const previous = k.previous_cell + row * H + base;
+      const T* __restrict const mask = k.hidden_mask ? k.hidden_mask + lane * H + base : nullptr;
+      const T* __restrict const d_hidden = k.d_hidden ? k.d_hidden + row * H + base : nullptr;
+      const T* __restrict const d_cell = k.d_cell ? k.d_cell + row * H + base : nullptr;
+      T* __restrict const d_previous = k.d_previous_cell ? k.d_previous_cell + row * H + base : nullptr;
+      T* __restrict const injection = k.d_injection ? k.d_injection + row * 4 * H + 4 * base : nullptr;
+      const std::int64_t hidden_only = H - O - base;  // channels of this block before the first output; may be below 0
+      for (std::int64_t first = 0; first < S; first += kBlock) {
+        const std::int64_t last = first + kBlock < S ? first + kBlock : S;
+        T dh[kBlock], dc[kBlock];
+        for (std::int64_t n = first; n < last; ++n) dh[n - first] = d_hidden ? d_hidden[n] : T(0);
+        if (mask) {
+          for (std::int64_t n = first; n < last; ++n) dh[n - first] *= mask[n];
         }
-      }
+        for (std::int64_t n = first; n < last; ++n) dc[n - first] = d_cell ? d_cell[n] : T(0);
+        for (int out = 0; out < k.output_count; ++out) {
+          const T* __restrict const values = k.output[out].values + row * O;
+          const T* __restrict const output_mask = k.output[out].mask ? k.output[out].mask + lane * O : nullptr;
+          for (std::int64_t n = first > hidden_only ? first : hidden_only; n < last; ++n) {
+            const std::int64_t m = n - hidden_only;
+            dh[n - first] += output_mask ? values[m] * output_mask[m] : values[m];
+          }
+        }
 #pragma omp simd
-      for (std::int64_t n = first; n < last; ++n) {
-        const T i = gate[n], o = gate[H + n], g = gate[2 * H + n], f = gate[3 * H + n];
-        const T tanh_c = hyperbolic_tangent(cell[n]);
-        const T dh_n = dh[n - first];
-        const T dc_n = dc[n - first] + dh_n * o * (T(1) - tanh_c * tanh_c);
-        gate[n] = dc_n * g * i * (T(1) - i);
-        gate[H + n] = dh_n * tanh_c * o * (T(1) - o);
-        gate[2 * H + n] = dc_n * i * (T(1) - g * g);
-        gate[3 * H + n] = dc_n * previous[n] * f * (T(1) - f);
-        dc[n - first] = dc_n * f;
-      }
-      if (d_previous) {
-        for (std::int64_t n = first; n < last; ++n) d_previous[n] = dc[n - first];
-      }
-      for (std::int64_t q = 0; q < 4; ++q) {
-        if (k.add_to_injection) {
-          for (std::int64_t n = first; n < last; ++n) injection[q * H + n] += gate[q * H + n];
-        } else {
-          for (std::int64_t n = first; n < last; ++n) injection[q * H + n] = gate[q * H + n];
+        for (std::int64_t n = first; n < last; ++n) {
+          const T i = gate[n], o = gate[S + n], g = gate[2 * S + n], f = gate[3 * S + n];
+          const T tanh_c = hyperbolic_tangent(cell[n]);
+          const T dh_n = dh[n - first];
+          const T dc_n = dc[n - first] + dh_n * o * (T(1) - tanh_c * tanh_c);
+          gate[n] = dc_n * g * i * (T(1) - i);
+          gate[S + n] = dh_n * tanh_c * o * (T(1) - o);
+          gate[2 * S + n] = dc_n * i * (T(1) - g * g);
+          gate[3 * S + n] = dc_n * previous[n] * f * (T(1) - f);
+          dc[n - first] = dc_n * f;
+        }
+        if (d_previous) {
+          for (std::int64_t n = first; n < last; ++n) d_previous[n] = dc[n - first];
+        }
+        for (std::int64_t q = 0; q < 4 && injection; ++q) {
+          if (k.add_to_injection) {
+            for (std::int64_t n = first; n < last; ++n) injection[q * S + n] += gate[q * S + n];
+          } else {
+            for (std::int64_t n = first; n < last; ++n) injection[q * S + n] = gate[q * S + n];
+          }
         }
       }
     }
@@ -244,6 +252,31 @@ void embedding_backward(const EmbeddingBackward<T>& k, Range channels, void*) {
 }
 
 template <class T>
+void gather_steps(const GatherSteps<T>& k, Range rows, void*) {
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+    const std::int64_t place = k.places[row / k.lanes];
+    T* __restrict const values = k.values + row * k.stride;
+    if (place < 0) {
+      for (std::int64_t n = 0; n < k.channels; ++n) values[n] = T(0);
+      continue;
+    }
+    const T* __restrict const source = k.source + (place * k.lanes + row % k.lanes) * k.channels;
+    for (std::int64_t n = 0; n < k.channels; ++n) values[n] = source[n];
+  }
+}
+
+template <class T>
+void scatter_add_steps(const ScatterAddSteps<T>& k, Range rows, void*) {
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+    const std::int64_t place = k.places[row / k.lanes];
+    if (place < 0) continue;
+    const T* __restrict const values = k.values + row * k.stride;
+    T* __restrict const sums = k.sums + (place * k.lanes + row % k.lanes) * k.channels;
+    for (std::int64_t n = 0; n < k.channels; ++n) sums[n] += values[n];
+  }
+}
+
+template <class T>
 void cross_entropy(const CrossEntropy<T>& k, Range rows, void*) {
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
     T* __restrict const logits = k.logits + row * k.stride;
@@ -331,6 +364,8 @@ KernelTable<T> kernel_table() {
           effective_kernel_backward<T>,
           embedding_forward<T>,
           embedding_backward<T>,
+          gather_steps<T>,
+          scatter_add_steps<T>,
           cross_entropy<T>,
           sgd_update<T>,
           adam_update<T>,
