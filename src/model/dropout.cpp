@@ -22,6 +22,15 @@ void draw(at::Tensor& mask, double rate, const RandomStream& stream, Range rows,
   });
 }
 
+// Kernels' masks are drawn where they are used; here only from which streams.
+void draw_kernel_masks(DropoutMasks& masks, const DropoutRates& rates, std::uint64_t seed, std::uint64_t window) {
+  const auto dropout = [&](Purpose purpose) {
+    return KernelDropout{.given = {}, .rate = rates.weight, .stream = {.seed = seed, .window = window, .purpose = purpose}};
+  };
+  masks.input_kernel = dropout(Purpose::input_kernel);
+  masks.hidden_kernel = dropout(Purpose::hidden_kernel);
+}
+
 }  // namespace
 
 void draw_masks(DropoutMasks& masks, const DropoutRates& rates, const TrellisShape& shape, std::uint64_t seed,
@@ -32,16 +41,28 @@ void draw_masks(DropoutMasks& masks, const DropoutRates& rates, const TrellisSha
   draw(masks.embedding_rows, rates.embedding, stream(Purpose::embedding_rows), {0, shape.vocabulary}, 1, options);
   draw(masks.input, rates.input, stream(Purpose::input), lanes, shape.embedding, options);
   draw(masks.hidden, rates.hidden, stream(Purpose::hidden), lanes, shape.hidden, options);
-  if (rates.output == 0) {
-    masks.outputs.clear();
-  } else {
-    masks.outputs.resize(static_cast<std::size_t>(shape.output_count()));
-    for (std::int64_t n = 0; n < shape.output_count(); ++n) {
-      draw(masks.outputs[static_cast<std::size_t>(n)], rates.output, stream(Purpose::output, n), lanes, shape.outputs, options);
+  const auto draw_of_outputs = [&](std::vector<at::Tensor>& of_outputs, double rate, Purpose purpose, std::int64_t width) {
+    of_outputs.resize(rate == 0 ? 0 : static_cast<std::size_t>(shape.output_count()));
+    for (std::size_t n = 0; n < of_outputs.size(); ++n) {
+      draw(of_outputs[n], rate, stream(purpose, static_cast<std::int64_t>(n)), lanes, width, options);
     }
-  }
-  masks.input_kernel = {.given = {}, .rate = rates.weight, .stream = stream(Purpose::input_kernel)};
-  masks.hidden_kernel = {.given = {}, .rate = rates.weight, .stream = stream(Purpose::hidden_kernel)};
+  };
+  draw_of_outputs(masks.outputs, rates.output, Purpose::output, shape.outputs);
+  draw_of_outputs(masks.latents, rates.latent, Purpose::latent, shape.experts * shape.embedding);
+  draw_kernel_masks(masks, rates, seed, window);
+}
+
+void draw_classifier_masks(DropoutMasks& masks, const DropoutRates& rates, const TrellisShape& shape, std::uint64_t seed,
+                           std::uint64_t window, Range lanes, std::int64_t steps, at::TensorOptions options) {
+  const auto stream = [&](Purpose purpose) { return RandomStream{.seed = seed, .window = window, .purpose = purpose}; };
+  at::Tensor by_lane;  // drawn lane after lane, so that a lane's numbers do not depend on who has its neighbours
+  draw(by_lane, rates.input, stream(Purpose::input), lanes, steps * shape.embedding, options);
+  masks.input = by_lane.defined() ? by_lane.view({lanes.size(), steps, shape.embedding}).transpose(0, 1).reshape({-1, shape.embedding})
+                                  : at::Tensor();
+  draw(masks.hidden, rates.hidden, stream(Purpose::hidden), lanes, shape.hidden, options);
+  masks.outputs.resize(1);
+  draw(masks.outputs[0], rates.output, stream(Purpose::output), lanes, shape.outputs, options);
+  draw_kernel_masks(masks, rates, seed, window);
 }
 
 }  // namespace trellis

@@ -1,5 +1,7 @@
 #include "model/initialize.h"
 
+#include <cmath>
+
 #include "model/launch.h"
 #include "plan/random.h"
 
@@ -8,9 +10,9 @@ namespace {
 
 // values[n] = f(stream of this tensor, n), in the order of the published shape
 template <class F>
-at::Tensor draw(const Parameters& weights, const std::string& name, std::uint64_t seed, F f) {
-  at::Tensor values = at::empty(weights.published(name).sizes(), weights.flat().options().device(at::kCPU));
-  const RandomStream stream{.seed = seed, .window = name_hash(name), .purpose = Purpose::initial_value};
+at::Tensor draw(const Parameters& weights, const ParameterInfo& info, std::uint64_t seed, F f) {
+  at::Tensor values = at::empty(info.published, weights.flat().options().device(at::kCPU));
+  const RandomStream stream{.seed = seed, .window = name_hash(info.name), .purpose = Purpose::initial_value};
   with_element_type(values.scalar_type(), [&]<class T>() {
     T* const data = values.mutable_data_ptr<T>();
     at::parallel_for(0, values.numel(), kGrainElements, [&](std::int64_t begin, std::int64_t end) {
@@ -25,12 +27,21 @@ at::Tensor draw(const Parameters& weights, const std::string& name, std::uint64_
 void initialize(Parameters& weights, const InitialValues& values, std::uint64_t seed) {
   weights.flat().zero_();
   const auto normal = [&](const RandomStream& stream, std::uint64_t n) { return values.kernel_deviation * stream.normal(n); };
-  const auto uniform = [&](const RandomStream& stream, std::uint64_t n) {
-    return values.embedding_range * (2 * stream.uniform(n) - 1);
+  const auto uniform = [](double range) {
+    return [range](const RandomStream& stream, std::uint64_t n) { return range * (2 * stream.uniform(n) - 1); };
   };
   for (const ParameterInfo& info : weights.layout().parameters()) {
-    if (info.kernel || info.name == "bias") weights.published(info.name).copy_(draw(weights, info.name, seed, normal));
-    if (info.name == "embedding") weights.published(info.name).copy_(draw(weights, info.name, seed, uniform));
+    if (info.is_kernel() || info.name == "bias") weights.assign(info.name, draw(weights, info, seed, normal));
+    if (info.name == "embedding") weights.assign(info.name, draw(weights, info, seed, uniform(values.embedding_range)));
+  }
+  for (const char* const layer : {"prior", "latent", "linear"}) {
+    const std::string weight = std::string(layer) + "_weight";
+    if (!weights.layout().contains(weight)) continue;
+    const ParameterInfo& info = weights.layout().find(weight);
+    const auto within = uniform(1 / std::sqrt(static_cast<double>(info.published[1])));
+    weights.assign(weight, draw(weights, info, seed, within));
+    const std::string bias = std::string(layer) + "_bias";
+    weights.assign(bias, draw(weights, weights.layout().find(bias), seed, within));
   }
   for (const char* const kernel : {"W1", "W2"}) {
     const std::string gain = std::string(kernel) + "_g";

@@ -5,53 +5,77 @@
 
 namespace trellis {
 
-LanguageModel::LanguageModel(const TrellisShape& shape, double auxiliary_weight, std::int64_t lanes, std::int64_t max_steps,
+LanguageModel::LanguageModel(const TrellisShape& shape, const Objective& objective, std::int64_t lanes, std::int64_t max_steps,
                              Keep keep, at::TensorOptions options)
     : shape_(shape),
-      auxiliary_weight_(auxiliary_weight),
+      objective_(objective),
       lanes_(lanes),
       options_(options),
       stack_(shape, {0, shape.levels}, lanes, max_steps, keep, options),
-      softmax_(shape, lanes * max_steps, keep == Keep::nothing ? 1 : shape.output_count(), options) {
+      output_layer_(make_output_layer(shape, lanes * max_steps, shape.output_count(), options)) {
   shape.validate();
+  if (objective.slowness > 0) stack_.use_raw_output_gradient();
 }
 
 History LanguageModel::zero_history() const {
   return {at::zeros({lanes_, shape_.hidden}, options_), at::zeros({lanes_, shape_.hidden}, options_)};
 }
 
-void LanguageModel::forward(const Parameters& weights, const WindowTokens& window, const DropoutMasks& masks, const History& history) {
-  expect_shape("tokens", window.tokens, {window.steps * lanes_});
-  expect_shape("targets", window.targets, {window.steps * lanes_});
+void expect_window(const WindowTokens& window, std::int64_t lanes) {
+  expect_shape("tokens", window.tokens, {window.steps * lanes});
+  expect_shape("targets", window.targets, {window.steps * lanes});
   require(window.tokens.is_contiguous() && window.targets.is_contiguous(), "tokens and targets lie one after another");
   require(0 <= window.discard && window.discard < window.steps, "a window has steps that carry loss");
+}
+
+void LanguageModel::forward(const Parameters& weights, const WindowTokens& window, const DropoutMasks& masks, const History& history) {
   stack_.begin_window(window.steps, history, masks.hidden, masks.outputs);
   embed(weights.view("embedding"), window.tokens, masks, lanes_, stack_.embedded({0, window.steps}));
   stack_.forward({0, window.steps}, kernels_.compute(weights, masks));
 }
 
-at::Tensor LanguageModel::loss(const Parameters& weights, const WindowTokens& window, double total_tokens, Parameters* gradients) {
-  const std::int64_t skipped = window.discard * lanes_, scored = (window.steps - window.discard) * lanes_;
+LossSums LanguageModel::loss(const Parameters& weights, const WindowTokens& window, const DropoutMasks& masks, const ScoredSteps& scored,
+                             Parameters& gradients) {
+  const std::int64_t skipped = window.discard * lanes_, rows = scored.steps * lanes_;
   std::vector<LossRows> blocks;
-  for (std::int64_t n = 0; n < (gradients ? shape_.output_count() : 1); ++n) {
-    LossRows rows{.hidden = stack_.output(n).narrow(0, skipped, scored), .d_hidden = {}, .scale = 0};
-    if (gradients) {
-      stack_.d_output(n).narrow(0, 0, skipped).zero_();
-      rows.d_hidden = stack_.d_output(n).narrow(0, skipped, scored);
-      rows.scale = (n == 0 ? 1.0 : auxiliary_weight_) / total_tokens;
-    }
-    blocks.push_back(rows);
+  for (std::int64_t n = 0; n < shape_.output_count(); ++n) {
+    stack_.d_output(n).narrow(0, 0, skipped).zero_();
+    blocks.push_back({.hidden = stack_.output(n).narrow(0, skipped, rows),
+                      .d_hidden = stack_.d_output(n).narrow(0, skipped, rows),
+                      .scale = (n == 0 ? 1.0 : objective_.auxiliary_weight) / scored.tokens(),
+                      .latent_mask = DropoutMasks::of(masks.latents, n)});
   }
-  return softmax_.run(weights, blocks, window.targets.narrow(0, skipped, scored), gradients);
+  const at::Tensor losses = output_layer_->run(weights, blocks, window.targets.narrow(0, skipped, rows), &gradients).sum(1);
+  LossSums sums;
+  sums.loss = losses[0].item<double>();
+  sums.auxiliary = losses.sum().item<double>() - sums.loss;
+  penalties(window, scored, sums);
+  return sums;
 }
 
-void LanguageModel::take_history(History& history, std::int64_t steps) {
-  history.hidden.copy_(stack_.result_hidden({steps - 1, steps}));
-  history.cell.copy_(stack_.result_cell({steps - 1, steps}));
+void LanguageModel::penalties(const WindowTokens& window, const ScoredSteps& scored, LossSums& sums) {
+  const std::int64_t skipped = window.discard * lanes_, rows = scored.steps * lanes_;
+  const auto squares = [](const at::Tensor& values) { return values.to(at::kDouble).square().sum().item<double>(); };
+  if (objective_.activation > 0) {
+    const at::Tensor output = stack_.output(0).narrow(0, skipped, rows);
+    sums.activation = squares(output);
+    stack_.d_output(0).narrow(0, skipped, rows).add_(output, 2 * objective_.activation / scored.activations());
+  }
+  if (objective_.slowness == 0) return;
+  const at::Tensor d_raw = stack_.d_raw_output();
+  d_raw.zero_();
+  if (scored.steps == 1) return;
+  const at::Tensor raw = stack_.result_hidden({window.discard, window.steps}).narrow(1, shape_.hidden - shape_.outputs, shape_.outputs);
+  at::Tensor change = raw.narrow(0, lanes_, rows - lanes_) - raw.narrow(0, 0, rows - lanes_);  // from each step to the next
+  sums.slowness = squares(change);
+  change.mul_(2 * objective_.slowness / scored.changes());
+  d_raw.narrow(0, skipped + lanes_, rows - lanes_).add_(change);
+  d_raw.narrow(0, skipped, rows - lanes_).sub_(change);
 }
 
 LossSums LanguageModel::forward_backward(const Parameters& weights, const WindowTokens& window, const DropoutMasks& masks,
-                                         double total_tokens, History& history, Parameters& gradients) {
+                                         std::int64_t all_lanes, History& history, Parameters& gradients) {
+  expect_window(window, lanes_);
   const ConvolutionKernels kernel_gradients = EffectiveKernels::gradients_of(gradients);
   kernel_gradients.input.zero_();
   kernel_gradients.hidden.zero_();
@@ -61,25 +85,16 @@ LossSums LanguageModel::forward_backward(const Parameters& weights, const Window
     return {};
   }
   forward(weights, window, masks, history);
-  const at::Tensor losses = loss(weights, window, total_tokens, &gradients);
+  const LossSums sums = loss(weights, window, masks, {window.steps - window.discard, all_lanes, shape_.outputs}, gradients);
   stack_.backward({0, window.steps}, kernels_.kernels(), kernel_gradients, {}, {});
   embed_backward(stack_.d_embedded(), window.tokens, masks, lanes_, gradients.view("embedding"));
-  take_history(history, window.steps);
-  const auto sums = losses.sum(1);
-  const double final_loss = sums[0].item<double>();
-  return {.loss = final_loss, .auxiliary = sums.sum().item<double>() - final_loss, .tokens = losses.size(1)};
+  history.hidden.copy_(stack_.result_hidden({window.steps - 1, window.steps}));
+  history.cell.copy_(stack_.result_cell({window.steps - 1, window.steps}));
+  return sums;
 }
 
 void LanguageModel::finish_gradients(const Parameters& weights, const DropoutMasks& masks, Parameters& gradients) {
   EffectiveKernels::backward(weights, masks, gradients);
-}
-
-LossSums LanguageModel::evaluate(const Parameters& weights, const WindowTokens& window, History& history) {
-  if (lanes_ == 0) return {};
-  forward(weights, window, {}, history);
-  const at::Tensor losses = loss(weights, window, 1, nullptr);
-  take_history(history, window.steps);
-  return {.loss = losses.sum().item<double>(), .auxiliary = 0, .tokens = losses.size(1)};
 }
 
 }  // namespace trellis

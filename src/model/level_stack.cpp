@@ -9,7 +9,7 @@ namespace trellis {
 
 LevelStack::LevelStack(const TrellisShape& shape, Range levels, std::int64_t lanes, std::int64_t max_steps, Keep keep,
                        at::TensorOptions options)
-    : shape_(shape), levels_(levels), lanes_(lanes), max_steps_(max_steps), keep_(keep), options_(options) {
+    : shape_(shape), convolution_(shape), levels_(levels), lanes_(lanes), max_steps_(max_steps), keep_(keep), options_(options) {
   require(0 <= levels.begin && levels.begin < levels.end && levels.end <= shape.levels, "a stack needs levels of its network");
   const std::int64_t H = shape.hidden;
   std::int64_t largest_hidden_halo = 0, largest_cell_halo = 0;
@@ -19,28 +19,26 @@ LevelStack::LevelStack(const TrellisShape& shape, Range levels, std::int64_t lan
   }
   const auto rows = [&](std::int64_t steps, std::int64_t channels) { return at::empty({steps * lanes, channels}, options); };
 
-  const std::int64_t boundaries = keep == Keep::nothing ? 2 : levels.size() + 1;
-  for (std::int64_t n = 0; n < boundaries; ++n) {
-    const std::int64_t level = levels.begin + n;
-    const bool shared = keep == Keep::nothing, result_only = !shared && level == levels.end;
+  for (std::int64_t level = levels.begin; level <= levels.end; ++level) {
+    const bool result_only = level == levels.end;
     Boundary b;
-    b.hidden_halo = shared ? largest_hidden_halo : result_only ? 0 : shape.halo_of(level);
-    b.cell_halo = shared ? largest_cell_halo : result_only ? 0 : shape.dilation_of(level);
+    b.hidden_halo = result_only ? 0 : shape.halo_of(level);
+    b.cell_halo = result_only ? 0 : shape.dilation_of(level);
     // below level 0 there is no h but the history: only the halo has rows
-    b.hidden = rows(b.hidden_halo + (level == 0 && !shared ? 0 : max_steps), H);
+    b.hidden = rows(b.hidden_halo + (level == 0 ? 0 : max_steps), H);
     b.cell = rows(b.cell_halo + max_steps, H);
     boundaries_.push_back(b);
   }
   for (std::int64_t n = 0; n < (keep == Keep::gates ? levels.size() : 1); ++n) gates_.push_back(rows(max_steps, 4 * H));
 
   for (std::int64_t level = levels.begin; level < levels.end; ++level) {
+    if (!shape.injected(level)) continue;
     const std::int64_t dilation = shape.dilation_of(level);
     const bool known = std::any_of(injections_.begin(), injections_.end(), [&](const auto& i) { return i.dilation == dilation; });
     if (known) continue;
     injections_.push_back({.dilation = dilation, .product = rows(max_steps, 4 * H), .gradient = {}});
     // with kept gates nobody reads the product any more once backward of its chunk begins: the gradient takes its place
-    if (keep == Keep::gates) injections_.back().gradient = injections_.back().product;
-    if (keep == Keep::states) injections_.back().gradient = rows(max_steps, 4 * H);
+    injections_.back().gradient = keep == Keep::gates ? injections_.back().product : rows(max_steps, 4 * H);
   }
   embedded_halo_ = largest_hidden_halo;
   embedded_ = rows(embedded_halo_ + max_steps, shape.embedding);
@@ -51,10 +49,9 @@ LevelStack::LevelStack(const TrellisShape& shape, Range levels, std::int64_t lan
   for (std::int64_t level = levels.begin; level < levels.end; ++level) {
     for (const std::int64_t number : shape.outputs_of(level)) {
       outputs_[static_cast<std::size_t>(number)] = rows(max_steps, shape.outputs);
-      if (keep != Keep::nothing) d_outputs_[static_cast<std::size_t>(number)] = rows(max_steps, shape.outputs);
+      d_outputs_[static_cast<std::size_t>(number)] = rows(max_steps, shape.outputs);
     }
   }
-  if (keep == Keep::nothing) return;
   d_embedded_ = rows(max_steps, shape.embedding);
   d_hidden_memory_ = rows(largest_hidden_halo + max_steps, H);
   for (at::Tensor& memory : d_cell_memory_) memory = rows(largest_cell_halo + max_steps, H);
@@ -62,13 +59,17 @@ LevelStack::LevelStack(const TrellisShape& shape, Range levels, std::int64_t lan
 }
 
 LevelStack::Boundary& LevelStack::boundary(std::int64_t level) {
-  const std::int64_t n = level - levels_.begin;
-  return boundaries_[static_cast<std::size_t>(keep_ == Keep::nothing ? n % 2 : n)];
+  return boundaries_[static_cast<std::size_t>(level - levels_.begin)];
 }
 
-LevelStack::Injection& LevelStack::injection(std::int64_t level) {
-  return *std::find_if(injections_.begin(), injections_.end(),
-                       [&](const auto& i) { return i.dilation == shape_.dilation_of(level); });
+LevelStack::Injection* LevelStack::injection(std::int64_t level) {
+  if (!shape_.injected(level)) return nullptr;
+  return &*std::find_if(injections_.begin(), injections_.end(),
+                        [&](const auto& i) { return i.dilation == shape_.dilation_of(level); });
+}
+
+at::Tensor LevelStack::hidden_mask_of(std::int64_t level) const {
+  return level + 1 < shape_.levels ? hidden_mask_ : at::Tensor();  // the network's last level hands out h itself
 }
 
 at::Tensor LevelStack::hidden_rows(Boundary& b, Range time) {
@@ -103,6 +104,14 @@ at::Tensor LevelStack::output(std::int64_t number) {
 at::Tensor LevelStack::d_output(std::int64_t number) {
   const at::Tensor& values = d_outputs_.at(static_cast<std::size_t>(number));
   return values.defined() ? values.narrow(0, 0, steps_ * lanes_) : at::Tensor();
+}
+
+void LevelStack::use_raw_output_gradient() {
+  if (levels_.end == shape_.levels) d_raw_output_ = at::empty({max_steps_ * lanes_, shape_.outputs}, options_);
+}
+
+at::Tensor LevelStack::d_raw_output() {
+  return d_raw_output_.defined() ? d_raw_output_.narrow(0, 0, steps_ * lanes_) : at::Tensor();
 }
 
 void LevelStack::begin_window(std::int64_t steps, const History& history, at::Tensor hidden_mask, std::vector<at::Tensor> output_masks) {
@@ -154,69 +163,69 @@ void LevelStack::pre_activations(std::int64_t level, Range time, const Convoluti
     const std::int64_t delay = (shape_.kernel - 1 - tap) * shape_.dilation_of(level);
     const std::int64_t live = live_steps(level, delay, time);
     if (live == 0) continue;
-    multiply(gates.narrow(0, 0, live * lanes_), hidden_rows(input, {time.begin - delay, time.begin - delay + live}),
-             kernels.hidden.select(1, tap).t(), begun ? Accumulate::add : Accumulate::overwrite);
+    convolution_.forward(gates.narrow(0, 0, live * lanes_), hidden_rows(input, {time.begin - delay, time.begin - delay + live}),
+                         kernels.hidden, tap, begun ? Accumulate::add : Accumulate::overwrite);
     begun = true;
   }
 }
 
-void LevelStack::run_gates(std::int64_t level, Range time, const ConvolutionKernels& kernels, bool with_outputs) {
+void LevelStack::run_gates(std::int64_t level, Range time, const ConvolutionKernels& kernels, Outputs outputs) {
   Boundary& input = boundary(level);
   Boundary& result = boundary(level + 1);
-  const std::int64_t dilation = shape_.dilation_of(level), first = time.begin * lanes_;
-  const at::Tensor gates = gate_rows(level, time);
-  with_element_type(gates.scalar_type(), [&]<class T>() {
-    GatesForward<T> args;
-    args.channels = shape_.hidden, args.outputs = shape_.outputs, args.lanes = lanes_;
-    args.gates = gates.mutable_data_ptr<T>();
-    args.injection = injection(level).product.const_data_ptr<T>() + first * 4 * shape_.hidden;
-    args.bias = kernels.bias.const_data_ptr<T>();
-    args.previous_cell = cell_rows(input, {time.begin - dilation, time.end - dilation}).const_data_ptr<T>();
-    args.hidden_mask = level + 1 < shape_.levels ? data_or_null<T>(hidden_mask_) : nullptr;
-    args.cell = cell_rows(result, time).mutable_data_ptr<T>();
-    args.hidden = hidden_rows(result, time).mutable_data_ptr<T>();
-    for (const std::int64_t number : with_outputs ? shape_.outputs_of(level) : std::vector<std::int64_t>{}) {
-      args.output[args.output_count++] = {outputs_[static_cast<std::size_t>(number)].mutable_data_ptr<T>() + first * shape_.outputs,
-                                          data_or_null<T>(output_masks_[static_cast<std::size_t>(number)])};
+  const std::int64_t dilation = shape_.dilation_of(level), first = time.begin * lanes_, count = time.size() * lanes_;
+  const Injection* const shared = injection(level);
+  GateRows rows{.gates = gate_rows(level, time),
+                .injection = shared ? shared->product.narrow(0, first, count) : at::Tensor(),
+                .bias = kernels.bias,
+                .previous_cell = cell_rows(input, {time.begin - dilation, time.end - dilation}),
+                .hidden_mask = hidden_mask_of(level),
+                .cell = cell_rows(result, time),
+                .hidden = hidden_rows(result, time),
+                .outputs = {}};
+  if (outputs == Outputs::written) {
+    for (const std::int64_t number : shape_.outputs_of(level)) {
+      const auto n = static_cast<std::size_t>(number);
+      rows.outputs.add(outputs_[n].narrow(0, first, count), output_masks_[n]);
     }
-    launch(kernels_for<T>(gates.device()).gates_forward, args, {0, time.size() * lanes_}, grain_for(20 * shape_.hidden));
-  });
+  }
+  gates_forward(shape_, lanes_, rows);
 }
 
 void LevelStack::forward(Range time, const ConvolutionKernels& kernels) {
-  require(keep_ != Keep::nothing || time == Range{0, steps_}, "a stack that keeps nothing works on whole windows");
   require(0 <= time.begin && time.begin < time.end && time.end <= steps_, "a chunk lies within its window");
   for (Injection& shared : injections_) injection_forward(shared, time, kernels);
   for (std::int64_t level = levels_.begin; level < levels_.end; ++level) {
     if (time.begin == 0) fill_history(boundary(level));
     pre_activations(level, time, kernels);
-    run_gates(level, time, kernels, true);
+    run_gates(level, time, kernels, Outputs::written);
   }
 }
 
-void LevelStack::gates_backward(std::int64_t level, Range time, const at::Tensor& d_hidden, const at::Tensor& d_cell,
-                                at::Tensor d_previous) {
-  const std::int64_t dilation = shape_.dilation_of(level), first = time.begin * lanes_;
-  const at::Tensor gates = gate_rows(level, time);
-  Injection& shared = injection(level);
-  with_element_type(gates.scalar_type(), [&]<class T>() {
-    GatesBackward<T> args;
-    args.channels = shape_.hidden, args.outputs = shape_.outputs, args.lanes = lanes_;
-    args.gates = gates.mutable_data_ptr<T>();
-    args.cell = cell_rows(boundary(level + 1), time).const_data_ptr<T>();
-    args.previous_cell = cell_rows(boundary(level), {time.begin - dilation, time.end - dilation}).const_data_ptr<T>();
-    args.hidden_mask = level + 1 < shape_.levels ? data_or_null<T>(hidden_mask_) : nullptr;
-    args.d_hidden = data_or_null<T>(d_hidden);
-    args.d_cell = data_or_null<T>(d_cell);
-    for (const std::int64_t number : shape_.outputs_of(level)) {
-      args.output[args.output_count++] = {d_outputs_[static_cast<std::size_t>(number)].const_data_ptr<T>() + first * shape_.outputs,
-                                          data_or_null<T>(output_masks_[static_cast<std::size_t>(number)])};
-    }
-    args.d_previous_cell = d_previous.defined() ? d_previous.mutable_data_ptr<T>() : nullptr;
-    args.d_injection = shared.gradient.mutable_data_ptr<T>() + first * 4 * shape_.hidden;
-    args.add_to_injection = std::exchange(shared.gradient_begun, true);
-    launch(kernels_for<T>(gates.device()).gates_backward, args, {0, time.size() * lanes_}, grain_for(20 * shape_.hidden));
-  });
+void LevelStack::run_gates_backward(std::int64_t level, Range time, const ConvolutionKernels& gradients, const at::Tensor& d_hidden,
+                                    const at::Tensor& d_cell, at::Tensor d_previous) {
+  const std::int64_t dilation = shape_.dilation_of(level), first = time.begin * lanes_, count = time.size() * lanes_;
+  Injection* const shared = injection(level);
+  GateGradientRows rows{.gates = gate_rows(level, time),
+                        .cell = cell_rows(boundary(level + 1), time),
+                        .previous_cell = cell_rows(boundary(level), {time.begin - dilation, time.end - dilation}),
+                        .hidden_mask = hidden_mask_of(level),
+                        .d_hidden = d_hidden,
+                        .d_cell = d_cell,
+                        .d_outputs = {},
+                        .d_previous_cell = std::move(d_previous),
+                        .d_injection = {}};
+  for (const std::int64_t number : shape_.outputs_of(level)) {
+    const auto n = static_cast<std::size_t>(number);
+    rows.d_outputs.add(d_outputs_[n].narrow(0, first, count), output_masks_[n]);
+  }
+  if (level + 1 == shape_.levels && d_raw_output_.defined()) rows.d_outputs.add(d_raw_output_.narrow(0, first, count), {});
+  if (shared) {
+    rows.d_injection = shared->gradient.narrow(0, first, count);
+    rows.to_injection = std::exchange(shared->gradient_begun, true) ? Accumulate::add : Accumulate::overwrite;
+  }
+  gates_backward(shape_, lanes_, rows);
+  // the bias enters every level: where the input does too, the sum over levels is made once, in injection_backward
+  if (!shared) add_column_sums(gradients.bias, rows.gates);
 }
 
 void LevelStack::injection_backward(Injection& shared, Range time, const ConvolutionKernels& kernels,
@@ -244,7 +253,6 @@ void LevelStack::add_history_gradient(const at::Tensor& d_hidden_halo, const at:
 
 void LevelStack::backward(Range time, const ConvolutionKernels& kernels, const ConvolutionKernels& gradients,
                           const at::Tensor& d_hidden, const at::Tensor& d_cell) {
-  require(keep_ != Keep::nothing, "a stack that keeps nothing has no backward");
   require(0 <= time.begin && time.begin < time.end && time.end <= steps_, "a chunk lies within its window");
   require(carried_ || time.end == steps_, "backward begins at the window's end");
   if (!carried_) {
@@ -266,7 +274,7 @@ void LevelStack::backward(Range time, const ConvolutionKernels& kernels, const C
     const bool input_wanted = level > 0 || history_gradient_wanted_;
     if (keep_ == Keep::states) {
       pre_activations(level, time, kernels);
-      run_gates(level, time, kernels, false);
+      run_gates(level, time, kernels, Outputs::left_alone);
     }
 
     // Gradient of the input's cell, steps [begin - d, end): this chunk's share is its first part, the rest is what the
@@ -281,7 +289,7 @@ void LevelStack::backward(Range time, const ConvolutionKernels& kernels, const C
         later.zero_();
       }
     }
-    gates_backward(level, time, d_above, d_cell_above, d_input_cell);
+    run_gates_backward(level, time, gradients, d_above, d_cell_above, d_input_cell);
 
     // Gradient of the input's h, steps [begin - (k-1) d, end).
     at::Tensor d_input;
@@ -299,15 +307,15 @@ void LevelStack::backward(Range time, const ConvolutionKernels& kernels, const C
       const std::int64_t delay = (shape_.kernel - 1 - tap) * dilation;
       const std::int64_t live = live_steps(level, delay, time);
       if (live > 0) {
-        multiply(gradients.hidden.select(1, tap), gate_gradient.narrow(0, 0, live * lanes_).t(),
-                 hidden_rows(input, {time.begin - delay, time.begin - delay + live}), Accumulate::add);
+        convolution_.backward_kernel(gradients.hidden, gate_gradient.narrow(0, 0, live * lanes_),
+                                     hidden_rows(input, {time.begin - delay, time.begin - delay + live}), tap);
       }
       if (!input_wanted) continue;
       const std::int64_t skipped = halo_wanted ? 0 : std::min(delay, time.size()) * lanes_;
       if (skipped == rows) continue;
-      multiply(d_input.narrow(0, halo - delay * lanes_ + skipped, rows - skipped),
-               gate_gradient.narrow(0, skipped, rows - skipped), kernels.hidden.select(1, tap),
-               delay == 0 && !carried_ ? Accumulate::overwrite : Accumulate::add);
+      convolution_.backward_hidden(d_input.narrow(0, halo - delay * lanes_ + skipped, rows - skipped),
+                                   gate_gradient.narrow(0, skipped, rows - skipped), kernels.hidden, tap,
+                                   delay == 0 && !carried_ ? Accumulate::overwrite : Accumulate::add);
     }
 
     if (!input_wanted) break;

@@ -19,20 +19,18 @@
 #include <vector>
 
 #include "model/effective_kernels.h"
+#include "model/gates.h"
+#include "model/hidden_convolution.h"
+#include "model/history.h"
 #include "model/trellis_shape.h"
 #include "plan/shard_range.h"
 
 namespace trellis {
 
+// What a window keeps of its levels for the backward pass.
 enum class Keep {
-  nothing,  // evaluation: two levels' memory; forward on whole windows only
-  states,   // h and c of every level; the gates are computed again in backward
-  gates,    // h, c and the gates of every level
-};
-
-// The last step of the network's last level, [lanes, H] each: what fills every level's halo at the next window's start.
-struct History {
-  at::Tensor hidden, cell;
+  states,  // h and c of every level; the gates are computed again in backward
+  gates,   // h, c and the gates of every level
 };
 
 class LevelStack {
@@ -60,6 +58,10 @@ class LevelStack {
   // is not in the range.
   at::Tensor output(std::int64_t number);
   at::Tensor d_output(std::int64_t number);  // its gradient, which the caller fills before backward
+  // Gradient of the final output before its dropout, [steps * lanes, O], which the caller fills before backward; only if
+  // asked for before begin_window, and if the network's last level is in the range.
+  void use_raw_output_gradient();
+  at::Tensor d_raw_output();
 
   // Backward over one chunk; chunks come in reverse order, the first ending where the window ends.
   // d_hidden, d_cell [rows, H]: gradient of result_hidden and result_cell, undefined where nothing lies above.
@@ -83,7 +85,7 @@ class LevelStack {
     std::int64_t hidden_halo = 0, cell_halo = 0;  // steps
     at::Tensor hidden, cell;                      // [(halo + max_steps) * lanes, H]
   };
-  // Levels of the same dilation share the product of the injected input.
+  // Injected levels of the same dilation share the product of the input.
   struct Injection {
     std::int64_t dilation = 1;
     at::Tensor product;   // [max_steps * lanes, 4H]
@@ -96,7 +98,7 @@ class LevelStack {
   };
 
   Boundary& boundary(std::int64_t level);  // input of `level`; levels_.end: output of the last one
-  Injection& injection(std::int64_t level);
+  Injection* injection(std::int64_t level);  // null where nothing is injected
   at::Tensor hidden_rows(Boundary& b, Range time);
   at::Tensor cell_rows(Boundary& b, Range time);
   at::Tensor embedded_rows(std::int64_t first_step, std::int64_t steps);
@@ -105,13 +107,17 @@ class LevelStack {
   // Steps of `time` whose input at this tap is not known to be zero (below level 0 there is nothing but history).
   std::int64_t live_steps(std::int64_t level, std::int64_t delay, Range time) const;
   void pre_activations(std::int64_t level, Range time, const ConvolutionKernels& kernels);
-  void run_gates(std::int64_t level, Range time, const ConvolutionKernels& kernels, bool with_outputs);
-  void gates_backward(std::int64_t level, Range time, const at::Tensor& d_hidden, const at::Tensor& d_cell, at::Tensor d_previous);
+  enum class Outputs { written, left_alone };
+  void run_gates(std::int64_t level, Range time, const ConvolutionKernels& kernels, Outputs outputs);
+  void run_gates_backward(std::int64_t level, Range time, const ConvolutionKernels& gradients, const at::Tensor& d_hidden,
+                          const at::Tensor& d_cell, at::Tensor d_previous);
+  at::Tensor hidden_mask_of(std::int64_t level) const;
   void injection_forward(Injection& injection, Range time, const ConvolutionKernels& kernels);
   void injection_backward(Injection& injection, Range time, const ConvolutionKernels& kernels, const ConvolutionKernels& gradients);
   void add_history_gradient(const at::Tensor& d_hidden_halo, const at::Tensor& d_cell_halo);
 
   TrellisShape shape_;
+  HiddenConvolution convolution_;
   Range levels_;
   std::int64_t lanes_, max_steps_;
   Keep keep_;
@@ -128,6 +134,7 @@ class LevelStack {
   std::vector<at::Tensor> gates_;  // one a level, or one for all
   std::vector<Injection> injections_;
   std::vector<at::Tensor> outputs_, d_outputs_;  // by number; undefined where not in the range
+  at::Tensor d_raw_output_;
 
   std::vector<Carry> carries_;  // by level
   bool carried_ = false;        // backward has seen a later chunk of this window

@@ -14,30 +14,99 @@ constexpr std::int64_t kAlignment = 16;  // elements: every tensor begins on a c
 
 }  // namespace
 
-ParameterLayout::ParameterLayout(const TrellisShape& shape) {
-  const std::int64_t rows = 4 * shape.hidden;
-  const std::int64_t clusters = static_cast<std::int64_t>(shape.cutoffs.size());
-  add("embedding", {shape.vocabulary, shape.embedding});
-  add("decoder_bias", {shape.vocabulary});
-  if (clusters > 0) {
+ParameterLayout::ParameterLayout(const TrellisShape& shape)
+    : blocks_(shape.blocks()), block_channels_(shape.block_channels()), taps_(shape.kernel) {
+  if (shape.classifier) {
+    add("linear_weight", {shape.outputs, shape.outputs});
+    add("linear_bias", {shape.outputs});
+  } else {
+    add("embedding", {shape.vocabulary, shape.embedding});
+    add("decoder_bias", {shape.vocabulary});
+  }
+  if (const auto clusters = static_cast<std::int64_t>(shape.cutoffs.size()); clusters > 0) {
     add("cluster_weight", {clusters, shape.outputs});
     add("cluster_bias", {clusters});
   }
-  add("bias", {rows});
+  if (shape.experts > 0) {
+    add("prior_weight", {shape.experts, shape.outputs});
+    add("prior_bias", {shape.experts});
+    add("latent_weight", {shape.experts * shape.embedding, shape.outputs});
+    add("latent_bias", {shape.experts * shape.embedding});
+  }
+  const std::int64_t rows = 4 * shape.hidden;
+  add_rows("bias", {rows});
   const char* const suffix = shape.weight_norm ? "_v" : "";
-  add(std::string("W1") + suffix, {rows, shape.kernel, shape.embedding}, true);
-  add(std::string("W2") + suffix, {rows, shape.kernel, shape.hidden}, true);
+  add_kernel(std::string("W1") + suffix, shape.embedding, false);
+  add_kernel(std::string("W2") + suffix, shape.hidden, shape.groups > 0);
   reduced_size_ = flat_size_;
   if (shape.weight_norm) {
-    add("W1_g", {rows});
-    add("W2_g", {rows});
+    add_rows("W1_g", {rows, 1, 1});
+    add_rows("W2_g", {rows, 1, 1});
   }
 }
 
-void ParameterLayout::add(std::string name, std::vector<std::int64_t> shape, bool kernel) {
-  const std::int64_t count = std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
-  parameters_.push_back({std::move(name), std::move(shape), flat_size_, count, kernel});
-  flat_size_ += (count + kAlignment - 1) / kAlignment * kAlignment;
+void ParameterLayout::append(ParameterInfo info) {
+  info.offset = flat_size_;
+  info.count = std::accumulate(info.shape.begin(), info.shape.end(), std::int64_t{1}, std::multiplies<>());
+  info.parameters += info.count;
+  flat_size_ += (info.count + kAlignment - 1) / kAlignment * kAlignment;
+  parameters_.push_back(std::move(info));
+}
+
+void ParameterLayout::add(std::string name, std::vector<std::int64_t> shape) {
+  append({.name = std::move(name), .shape = shape, .published = shape});
+}
+
+void ParameterLayout::add_rows(std::string name, std::vector<std::int64_t> published) {
+  append({.name = std::move(name), .shape = {published[0]}, .published = published, .rows = ParameterInfo::Rows::gates});
+}
+
+void ParameterLayout::add_kernel(std::string name, std::int64_t channels, bool grouped) {
+  const std::int64_t rows = 4 * blocks_ * block_channels_;
+  ParameterInfo info{.name = std::move(name), .shape = {rows, taps_, channels}, .published = {rows, channels, taps_},
+                     .rows = ParameterInfo::Rows::kernel};
+  if (grouped) {
+    info.shape = {rows, taps_, block_channels_};
+    info.parameters = -4 * block_channels_ * block_channels_;  // append adds the count
+    info.rows = ParameterInfo::Rows::grouped_kernel;
+  }
+  append(std::move(info));
+}
+
+at::Tensor ParameterLayout::published(const ParameterInfo& info, const at::Tensor& memory) const {
+  const std::int64_t G = blocks_, S = block_channels_;
+  switch (info.rows) {
+    case ParameterInfo::Rows::plain: return memory;
+    case ParameterInfo::Rows::gates: return memory.view({G, 4, S}).transpose(0, 1).reshape(info.published);
+    case ParameterInfo::Rows::kernel: return memory.view({G, 4, S, taps_, -1}).permute({1, 0, 2, 4, 3}).reshape(info.published);
+    case ParameterInfo::Rows::grouped_kernel: break;
+  }
+  const at::Tensor blocks = memory.view({G, 4, S, taps_, S}).permute({1, 0, 2, 4, 3});  // [4, G, S, S, k]
+  const at::Tensor whole = at::zeros({4, G, S, G, S, taps_}, memory.options());
+  for (std::int64_t g = 0; g < G; ++g) {
+    const auto columns = [&](const at::Tensor& t, std::int64_t from) { return t.select(1, g).select(2, from); };
+    columns(whole, g).narrow(3, 0, taps_ - 1).copy_(blocks.select(1, g).narrow(3, 0, taps_ - 1));
+    if (g > 0) columns(whole, g - 1).select(3, taps_ - 1).copy_(blocks.select(1, g).select(3, taps_ - 1));
+  }
+  return whole.view(info.published);
+}
+
+at::Tensor ParameterLayout::in_memory(const ParameterInfo& info, const at::Tensor& published) const {
+  const std::int64_t G = blocks_, S = block_channels_;
+  switch (info.rows) {
+    case ParameterInfo::Rows::plain: return published;
+    case ParameterInfo::Rows::gates: return published.reshape({4, G, S}).transpose(0, 1).reshape(info.shape);
+    case ParameterInfo::Rows::kernel: return published.reshape({4, G, S, -1, taps_}).permute({1, 0, 2, 4, 3}).reshape(info.shape);
+    case ParameterInfo::Rows::grouped_kernel: break;
+  }
+  const at::Tensor whole = published.reshape({4, G, S, G, S, taps_});
+  const at::Tensor blocks = at::zeros({G, 4, S, taps_, S}, published.options());
+  for (std::int64_t g = 0; g < G; ++g) {
+    const auto columns = [&](std::int64_t from) { return whole.select(1, g).select(2, from).transpose(2, 3); };  // [4, S, k, S]
+    blocks.select(0, g).narrow(2, 0, taps_ - 1).copy_(columns(g).narrow(2, 0, taps_ - 1));
+    if (g > 0) blocks.select(0, g).select(2, taps_ - 1).copy_(columns(g - 1).select(2, taps_ - 1));
+  }
+  return blocks.view(info.shape);
 }
 
 bool ParameterLayout::contains(std::string_view name) const {
@@ -52,7 +121,7 @@ const ParameterInfo& ParameterLayout::find(std::string_view name) const {
 
 std::int64_t ParameterLayout::count() const {
   return std::accumulate(parameters_.begin(), parameters_.end(), std::int64_t{0},
-                         [](std::int64_t sum, const auto& p) { return sum + p.count; });
+                         [](std::int64_t sum, const auto& p) { return sum + p.parameters; });
 }
 
 Parameters::Parameters(const ParameterLayout& layout, at::TensorOptions options)
@@ -64,12 +133,10 @@ at::Tensor Parameters::view(std::string_view name) const {
   return flat_.narrow(0, info.offset, info.count).view(info.shape);
 }
 
-at::Tensor Parameters::published(std::string_view name) const {
-  const ParameterInfo& info = layout_.find(name);
-  const at::Tensor memory = view(name);
-  if (info.kernel) return memory.permute({0, 2, 1});
-  if (name.ends_with("_g")) return memory.view({-1, 1, 1});
-  return memory;
+at::Tensor Parameters::published(std::string_view name) const { return layout_.published(layout_.find(name), view(name)); }
+
+void Parameters::assign(std::string_view name, const at::Tensor& published) {
+  view(name).copy_(layout_.in_memory(layout_.find(name), published));
 }
 
 }  // namespace trellis

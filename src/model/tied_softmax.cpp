@@ -28,10 +28,10 @@ struct TiedSoftmax::Tile {
 
 TiedSoftmax::TiedSoftmax(const TrellisShape& shape, std::int64_t rows, std::int64_t blocks, at::TensorOptions options)
     : shape_(shape), options_(options) {
-  const std::int64_t head = shape.cutoffs.empty() ? shape.vocabulary : shape.cutoffs.front() + static_cast<std::int64_t>(shape.cutoffs.size());
-  std::int64_t logits = tile_rows(rows, head) * head;
-  for (std::size_t n = 0; n < shape.cutoffs.size(); ++n) {
-    const std::int64_t next = n + 1 < shape.cutoffs.size() ? shape.cutoffs[n + 1] : shape.vocabulary, words = next - shape.cutoffs[n];
+  const std::int64_t head_classes = head().words.size() + head().entries;
+  std::int64_t logits = tile_rows(rows, head_classes) * head_classes;
+  for (std::size_t cluster = 0; cluster < shape.cutoffs.size(); ++cluster) {
+    const std::int64_t words = tail(cluster).words.size();
     logits = std::max(logits, std::min(rows * blocks, most_tile_rows(words)) * words);
   }
   logits_ = at::empty({logits}, options);
@@ -59,44 +59,70 @@ void TiedSoftmax::clear_span(const Span& span, Parameters& gradients) const {
   }
 }
 
-void TiedSoftmax::run_tile(const Parameters& weights, const Span& span, const Tile& tile, Parameters* gradients) {
-  const std::int64_t rows = tile.hidden.size(0), words = span.words.size(), classes = words + span.entries;
-  const at::Tensor logits = rows_of(logits_, rows, classes);
+TiedSoftmax::Span TiedSoftmax::head() const {
+  return {{0, shape_.cutoffs.empty() ? shape_.vocabulary : shape_.cutoffs.front()}, static_cast<std::int64_t>(shape_.cutoffs.size())};
+}
 
-  // The parts of a tile's columns: words, then the clusters' entries, each with its own matrix.
-  struct Part {
-    at::Tensor logits;
-    const char *weight, *bias;
-    Range range;
-  };
-  std::vector<Part> parts{{logits.narrow(1, 0, words), "embedding", "decoder_bias", span.words}};
-  if (span.entries > 0) parts.push_back({logits.narrow(1, words, span.entries), "cluster_weight", "cluster_bias", {0, span.entries}});
+TiedSoftmax::Span TiedSoftmax::tail(std::size_t cluster) const {
+  return {{shape_.cutoffs[cluster], cluster + 1 < shape_.cutoffs.size() ? shape_.cutoffs[cluster + 1] : shape_.vocabulary}, 0};
+}
 
-  for (Part& part : parts) {
-    at::addmm_out(part.logits, weights.view(part.bias).narrow(0, part.range.begin, part.range.size()), tile.hidden,
-                  weights.view(part.weight).narrow(0, part.range.begin, part.range.size()).t());
+// The parts of a span's columns: words, then the clusters' entries, each with its own matrix.
+struct TiedSoftmax::Part {
+  const char *weight, *bias;
+  Range range;    // rows of weight and bias
+  Range columns;  // of the span's logits
+
+  at::Tensor of(const at::Tensor& parameter) const { return parameter.narrow(0, range.begin, range.size()); }
+  at::Tensor in(const at::Tensor& logits) const { return logits.narrow(1, columns.begin, columns.size()); }
+};
+
+std::vector<TiedSoftmax::Part> TiedSoftmax::parts(const Span& span) {
+  std::vector<Part> parts{{"embedding", "decoder_bias", span.words, {0, span.words.size()}}};
+  if (span.entries > 0) {
+    parts.push_back({"cluster_weight", "cluster_bias", {0, span.entries}, {span.words.size(), span.words.size() + span.entries}});
   }
-  with_element_type(logits.scalar_type(), [&]<class T>() {
-    const CrossEntropy<T> args{.classes = classes,
-                               .stride = classes,
-                               .logits = logits.mutable_data_ptr<T>(),
-                               .targets = tile.targets.const_data_ptr<std::int64_t>(),
-                               .loss = tile.loss,
-                               .scale = gradients ? tile.scale.const_data_ptr<T>() : nullptr};
-    launch(kernels_for<T>(logits.device()).cross_entropy, args, {0, rows}, grain_for(4 * classes));
-  });
+  return parts;
+}
+
+void TiedSoftmax::compute_logits(const Parameters& weights, const Span& span, const at::Tensor& hidden, const at::Tensor& logits) {
+  for (const Part& part : parts(span)) {
+    at::Tensor columns = part.in(logits);
+    at::addmm_out(columns, part.of(weights.view(part.bias)), hidden, part.of(weights.view(part.weight)).t());
+  }
+}
+
+void TiedSoftmax::run_tile(const Parameters& weights, const Span& span, const Tile& tile, Parameters* gradients) {
+  const std::int64_t rows = tile.hidden.size(0), classes = span.words.size() + span.entries;
+  const at::Tensor logits = rows_of(logits_, rows, classes);
+  compute_logits(weights, span, tile.hidden, logits);
+  cross_entropy(logits, tile.targets, tile.loss, gradients ? tile.scale : at::Tensor());
   if (!gradients) return;
   Accumulate to_hidden = Accumulate::overwrite;
   const Accumulate to_weights = tile.first ? Accumulate::overwrite : Accumulate::add;
-  for (Part& part : parts) {
-    const auto range = [&](const at::Tensor& tensor) { return tensor.narrow(0, part.range.begin, part.range.size()); };
-    multiply(tile.d_hidden, part.logits, range(weights.view(part.weight)), to_hidden);
-    multiply(range(gradients->view(part.weight)), part.logits.t(), tile.hidden, to_weights);
-    const at::Tensor d_bias = range(gradients->view(part.bias));
+  for (const Part& part : parts(span)) {
+    const at::Tensor d_logits = part.in(logits), d_bias = part.of(gradients->view(part.bias));
+    multiply(tile.d_hidden, d_logits, part.of(weights.view(part.weight)), to_hidden);
+    multiply(part.of(gradients->view(part.weight)), d_logits.t(), tile.hidden, to_weights);
     if (tile.first) d_bias.zero_();
-    add_column_sums(d_bias, part.logits);
+    add_column_sums(d_bias, d_logits);
     to_hidden = Accumulate::add;
   }
+}
+
+at::Tensor TiedSoftmax::log_probabilities(const Parameters& weights, const at::Tensor& hidden) {
+  const auto of_span = [&](const Span& span) {
+    const at::Tensor logits = at::empty({hidden.size(0), span.words.size() + span.entries}, options_);
+    compute_logits(weights, span, hidden, logits);
+    return at::log_softmax(logits, 1);
+  };
+  const at::Tensor of_head = of_span(head());
+  const std::int64_t head_words = head().words.size();
+  std::vector<at::Tensor> parts_of_vocabulary{of_head.narrow(1, 0, head_words)};
+  for (std::size_t cluster = 0; cluster < shape_.cutoffs.size(); ++cluster) {
+    parts_of_vocabulary.push_back(of_head.narrow(1, head_words + static_cast<std::int64_t>(cluster), 1) + of_span(tail(cluster)));
+  }
+  return at::cat(parts_of_vocabulary, 1);
 }
 
 at::Tensor TiedSoftmax::run(const Parameters& weights, const std::vector<LossRows>& blocks, const at::Tensor& targets,
@@ -105,31 +131,27 @@ at::Tensor TiedSoftmax::run(const Parameters& weights, const std::vector<LossRow
   at::Tensor losses = at::zeros({block_count, rows}, at::kDouble);
   double* const loss = losses.mutable_data_ptr<double>();
 
-  std::vector<std::int64_t> bounds{0};
-  bounds.insert(bounds.end(), shape_.cutoffs.begin(), shape_.cutoffs.end());
-  bounds.push_back(shape_.vocabulary);
-  const Span head{{0, bounds[1]}, static_cast<std::int64_t>(shape_.cutoffs.size())};
-
   // The head sees every row; a word of a tail cluster stands there as its cluster's entry.
+  expect_within_vocabulary(targets, shape_.vocabulary);
   const std::int64_t* const words = targets.const_data_ptr<std::int64_t>();
+  const Span head_span = head();
   at::Tensor head_targets = at::empty({rows}, at::kLong);
   std::vector<std::vector<std::int64_t>> rows_of_cluster(shape_.cutoffs.size());
   for (std::int64_t row = 0; row < rows; ++row) {
     const std::int64_t word = words[row];
-    require(0 <= word && word < shape_.vocabulary, "targets lie within the vocabulary");
     const auto cluster = std::upper_bound(shape_.cutoffs.begin(), shape_.cutoffs.end(), word) - shape_.cutoffs.begin();
-    head_targets.mutable_data_ptr<std::int64_t>()[row] = cluster == 0 ? word : bounds[1] + cluster - 1;
+    head_targets.mutable_data_ptr<std::int64_t>()[row] = cluster == 0 ? word : head_span.words.end + cluster - 1;
     if (cluster > 0) rows_of_cluster[static_cast<std::size_t>(cluster - 1)].push_back(row);
   }
-  if (gradients && rows == 0) clear_span(head, *gradients);
+  if (gradients && rows == 0) clear_span(head_span, *gradients);
 
-  const std::int64_t head_tile = tile_rows(rows, head.words.size() + head.entries);
+  const std::int64_t head_tile = tile_rows(rows, head_span.words.size() + head_span.entries);
   bool first = true;
   for (std::int64_t n = 0; n < block_count; ++n) {
     const LossRows& block = blocks[static_cast<std::size_t>(n)];
     for (std::int64_t row = 0; row < rows; row += head_tile) {
       const std::int64_t count = std::min(head_tile, rows - row);
-      run_tile(weights, head,
+      run_tile(weights, head_span,
                {.hidden = block.hidden.narrow(0, row, count),
                 .d_hidden = gradients ? block.d_hidden.narrow(0, row, count) : at::Tensor(),
                 .targets = head_targets.narrow(0, row, count),
@@ -143,7 +165,7 @@ at::Tensor TiedSoftmax::run(const Parameters& weights, const std::vector<LossRow
 
   // A tail cluster sees the rows whose word lies in it, of all blocks at once.
   for (std::size_t cluster = 0; cluster < shape_.cutoffs.size(); ++cluster) {
-    const Span span{{bounds[cluster + 1], bounds[cluster + 2]}, 0};
+    const Span span = tail(cluster);
     const std::vector<std::int64_t>& members = rows_of_cluster[cluster];
     const std::int64_t member_count = static_cast<std::int64_t>(members.size()), total = member_count * block_count;
     if (total == 0) {

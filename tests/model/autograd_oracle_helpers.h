@@ -1,8 +1,10 @@
 // The network written plainly over LibTorch's autograd, from the paper's equations: slow, batch-major, every shift a
 // concatenation. It says what the right numbers are; the product's code is held against it.
 //
-// Bai, Kolter and Koltun, "Trellis networks for sequence modeling", ICLR 2019, eqs. 1-2 with LSTM gates; adaptive
-// softmax of Grave et al. 2017. Within this file tensors are [batch, channels, time]; at its door they are the product's.
+// Bai, Kolter and Koltun, "Trellis networks for sequence modeling", ICLR 2019, eqs. 1-2 with LSTM gates and eq. 5 as a mask
+// on a whole kernel; adaptive softmax of Grave et al. 2017; mixture of softmaxes of Yang et al. 2018; penalties of Merity et
+// al. 2017. Within this file tensors are [batch, channels, time] and gates in published order; at its door they are the
+// product's.
 #pragma once
 
 #include <map>
@@ -10,6 +12,7 @@
 #include <vector>
 
 #include "model/language_model.h"
+#include "model/sequence_classifier.h"
 
 namespace trellis::autograd_oracle {
 
@@ -35,20 +38,35 @@ struct StackAnswer {
 
 StackAnswer run_stack(const StackCase& stack);
 
-// One window of the language model, losses as means over the scored tokens. `masks` give every mask as a tensor
-// (rates and streams are not looked at). Gradients are of loss + auxiliary_weight * auxiliary, by parameter name, in
-// published shape.
+// By name, in published shape.
+using Tensors = std::map<std::string, at::Tensor>;
+// The parameters as leaves of autograd, and what came back into them (zeros where nothing did).
+Tensors leaves_of(const Parameters& weights);
+Tensors gradients_of(const Tensors& leaves);
+
+// One window of the language model, losses and penalties as means (see objective.h). `masks` give every mask as a tensor
+// (rates and streams are not looked at). Gradients are of the objective.
 struct ModelAnswer {
-  double loss = 0, auxiliary = 0;
+  double loss = 0, auxiliary = 0, activation = 0, slowness = 0;
   History history;
-  std::map<std::string, at::Tensor> gradients;
+  Tensors gradients;
 };
 
-ModelAnswer run_model(const TrellisShape& shape, double auxiliary_weight, const Parameters& weights, const WindowTokens& window,
+ModelAnswer run_model(const TrellisShape& shape, const Objective& objective, const Parameters& weights, const WindowTokens& window,
                       std::int64_t lanes, const DropoutMasks& masks, const History& history);
 
-// log p(word) of every word, [rows, V], of hidden [rows, O].
-at::Tensor log_probabilities(const TrellisShape& shape, const at::Tensor& hidden, const at::Tensor& embedding, const at::Tensor& decoder_bias,
-                             const at::Tensor& cluster_weight, const at::Tensor& cluster_bias);
+// One batch of the sequence classifier: mean loss and its gradient.
+struct ClassifierAnswer {
+  double loss = 0;
+  at::Tensor log_probabilities;  // [lanes, O]
+  Tensors gradients;
+};
+
+ClassifierAnswer run_classifier(const TrellisShape& shape, const Parameters& weights, const LabelledSequences& batch,
+                                const DropoutMasks& masks);
+
+// log p(word) of every word, [rows, V], of hidden [rows, O]. latent_mask: [rows, K E] or undefined.
+at::Tensor log_probabilities(const TrellisShape& shape, const at::Tensor& hidden, const Tensors& parameters,
+                             const at::Tensor& latent_mask = {});
 
 }  // namespace trellis::autograd_oracle

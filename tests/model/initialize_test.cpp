@@ -67,6 +67,45 @@ TEST(Initialize, EveryElementIsAFunctionOfSeedNameAndPublishedPlace) {
   }
 }
 
+TrellisShape mixture() {
+  return {.levels = 2, .hidden = 60, .outputs = 40, .embedding = 50, .dilations = {1}, .vocabulary = 90, .cutoffs = {}, .experts = 20};
+}
+
+TrellisShape classifier() {
+  return {.levels = 2, .hidden = 60, .outputs = 40, .embedding = 3, .dilations = {1}, .vocabulary = 1, .cutoffs = {}, .classifier = true};
+}
+
+TEST(Initialize, LayersBehindTheTrellisAreUniformWithinTheRootOfTheirInputs) {
+  const Parameters of_mixture = initialized(mixture(), 31), of_classifier = initialized(classifier(), 31);
+  const double range = 1 / std::sqrt(40);  // O inputs
+  const auto check = [&](const Parameters& weights, const std::string& name) {
+    const at::Tensor values = weights.view(name).flatten();
+    const double count = static_cast<double>(values.numel()), expected = range / std::sqrt(3);
+    EXPECT_LE(values.abs().max().item<double>(), range) << name;
+    EXPECT_GT(values.abs().max().item<double>(), range * (1 - 8 / count)) << name;
+    EXPECT_NEAR(deviation(values), expected, 3 * expected / std::sqrt(count)) << name;
+    EXPECT_NEAR(values.mean().item<double>(), 0, 4 * expected / std::sqrt(count)) << name;
+    const RandomStream stream{.seed = 31, .window = name_hash(name), .purpose = Purpose::initial_value};
+    for (const std::int64_t n : {std::int64_t{0}, values.numel() / 2, values.numel() - 1}) {
+      EXPECT_EQ(values[n].item<double>(), range * (2 * stream.uniform(static_cast<std::uint64_t>(n)) - 1)) << name << "[" << n << "]";
+    }
+  };
+  for (const char* const name : {"prior_weight", "prior_bias", "latent_weight", "latent_bias"}) check(of_mixture, name);
+  for (const char* const name : {"linear_weight", "linear_bias"}) check(of_classifier, name);
+}
+
+TEST(Initialize, MixedGroupsKeepTheDenseKernelsValuesWhereTheyKeepTheKernel) {
+  TrellisShape shape = shape_of(true);
+  const at::Tensor dense = initialized(shape).published("W2_v");
+  shape.groups = 3;
+  const Parameters weights = initialized(shape);
+  const at::Tensor grouped = weights.published("W2_v"), kept = grouped.ne(0);
+  EXPECT_EQ(kept.sum().item<std::int64_t>(), weights.layout().find("W2_v").parameters);
+  EXPECT_TRUE(at::equal(grouped, dense * kept));
+  EXPECT_TRUE(at::allclose(weights.published("W2_g").flatten(), grouped.flatten(1).norm(2, 1), 1e-14, 0));
+  EXPECT_TRUE(at::equal(weights.published("W1_v"), initialized(shape_of(true)).published("W1_v")));
+}
+
 TEST(Initialize, MoreWordsLeaveTheFirstOnesAndTheKernelsAsTheyWere) {
   const Parameters small = initialized(shape_of(true, 1000)), large = initialized(shape_of(true, 4000));
   EXPECT_TRUE(at::equal(large.view("embedding").narrow(0, 0, 1000), small.view("embedding")));

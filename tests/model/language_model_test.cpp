@@ -22,16 +22,19 @@ using testing_support::RandomTensors;
 struct Case {
   TrellisShape shape;
   std::int64_t lanes = 3, steps = 7, discard = 0;
-  double auxiliary_weight = 0.3;
+  Objective objective{.auxiliary_weight = 0.3};
   bool masks = true;
   // tokens and targets are drawn from these spans of words only
   std::vector<Range> words;
 
   std::string name() const {
-    return fmt::format("kernel {}, dilations from {} ({}), {} levels, auxiliary every {}, {} cutoffs, normalised {}, discard {}, masks {}",
+    return fmt::format("kernel {}, dilations from {} ({}), {} levels, auxiliary every {}, {} cutoffs, normalised {}, discard {}, masks {}, "
+                       "injection every {}, {} groups, {} experts, penalties {} and {}",
                        shape.kernel, shape.dilations[0], shape.dilations.size(), shape.levels, shape.auxiliary_every, shape.cutoffs.size(),
-                       shape.weight_norm, discard, masks);
+                       shape.weight_norm, discard, masks, shape.injection_every, shape.groups, shape.experts, objective.activation,
+                       objective.slowness);
   }
+  ScoredSteps scored() const { return {steps - discard, lanes, shape.outputs}; }
 };
 
 at::Tensor words_from(const std::vector<Range>& spans, std::int64_t count, RandomTensors& random) {
@@ -66,6 +69,7 @@ DropoutMasks in_double(const DropoutMasks& masks) {
   DropoutMasks result = masks;
   for (at::Tensor* const t : {&result.embedding_rows, &result.input, &result.hidden, &result.input_kernel.given, &result.hidden_kernel.given}) *t = convert(*t);
   for (at::Tensor& t : result.outputs) t = convert(t);
+  for (at::Tensor& t : result.latents) t = convert(t);
   return result;
 }
 
@@ -73,7 +77,7 @@ DropoutMasks in_double(const DropoutMasks& masks) {
 ModelAnswer reference(const Case& c, const Drawn& d) {
   Parameters weights(d.weights.layout(), at::kDouble);
   weights.flat().copy_(d.weights.flat());
-  return autograd_oracle::run_model(c.shape, c.auxiliary_weight, weights, d.window, c.lanes, in_double(d.masks),
+  return autograd_oracle::run_model(c.shape, c.objective, weights, d.window, c.lanes, in_double(d.masks),
                                     {d.history.hidden.to(at::kDouble), d.history.cell.to(at::kDouble)});
 }
 
@@ -81,13 +85,15 @@ void expect_equals_autograd(const Case& c, at::ScalarType type, Keep keep, std::
   SCOPED_TRACE(c.name());
   Drawn d = draw(c, type, seed);
   const ModelAnswer expected = reference(c, d);
-  LanguageModel model(c.shape, c.auxiliary_weight, c.lanes, c.steps + 2, keep, type);
-  const double scored = static_cast<double>((c.steps - c.discard) * c.lanes);
-  const LossSums sums = model.forward_backward(d.weights, d.window, d.masks, scored, d.history, d.gradients);
+  LanguageModel model(c.shape, c.objective, c.lanes, c.steps + 2, keep, type);
+  const LossSums sums = model.forward_backward(d.weights, d.window, d.masks, c.lanes, d.history, d.gradients);
   LanguageModel::finish_gradients(d.weights, d.masks, d.gradients);
-  EXPECT_EQ(sums.tokens, (c.steps - c.discard) * c.lanes);
-  EXPECT_NEAR(sums.loss / scored, expected.loss, limit * expected.loss);
-  EXPECT_NEAR(sums.auxiliary / scored, expected.auxiliary, limit * expected.auxiliary);
+  const ScoredSteps scored = c.scored();
+  EXPECT_NEAR(sums.loss / scored.tokens(), expected.loss, limit * expected.loss);
+  EXPECT_NEAR(sums.auxiliary / scored.tokens(), expected.auxiliary, limit * expected.auxiliary);
+  const double activation = c.objective.activation > 0 ? expected.activation : 0, slowness = c.objective.slowness > 0 ? expected.slowness : 0;
+  EXPECT_NEAR(sums.activation / scored.activations(), activation, limit * activation);
+  EXPECT_NEAR(scored.steps > 1 ? sums.slowness / scored.changes() : sums.slowness, slowness, limit * slowness);
   expect_close("h", d.history.hidden, expected.history.hidden, limit);
   expect_close("c", d.history.cell, expected.history.cell, limit);
   for (const ParameterInfo& info : d.weights.layout().parameters()) {
@@ -159,14 +165,81 @@ TEST(LanguageModel, EqualsAutogradAtAwkwardSizes) {
   }
 }
 
-TEST(LanguageModel, GradientsOfGroupsOfLanesAddUpToThatOfAll) {
+// Every setting drawn at random, odd sizes.
+Case random_settings(std::uint64_t seed) {
+  const RandomStream stream{.seed = seed};
+  std::uint64_t drawn = 0;
+  const auto within = [&](std::int64_t begin, std::int64_t end) {
+    return begin + static_cast<std::int64_t>(stream.word(drawn++)) % (end - begin + 1);
+  };
+  const auto chance = [&](std::int64_t one_in) { return within(1, one_in) == 1; };
+  Case c{.shape = small_shape(), .words = {}};
+  TrellisShape& shape = c.shape;
+  shape.levels = within(1, 7), shape.kernel = within(2, 4), shape.vocabulary = within(11, 29);
+  shape.dilations.clear();
+  for (std::int64_t n = within(1, 3); n > 0; --n) shape.dilations.push_back(within(1, 5));
+  shape.groups = chance(2) ? within(1, 4) : 0;
+  // two channels a block at least: the direction of a normalised row of one weight has no gradient but rounding
+  shape.hidden = shape.groups > 0 ? shape.groups * within(2, 4) : within(3, 7);
+  shape.outputs = shape.embedding = within(1, shape.hidden);
+  if (chance(2)) {
+    shape.experts = within(1, 5), shape.embedding = within(1, 9);
+  } else if (chance(2)) {
+    shape.cutoffs = {within(1, 5), within(6, 10)};
+  }
+  shape.injection_every = within(1, 3);
+  shape.auxiliary_every = within(0, 3);
+  shape.weight_norm = chance(2);
+  c.lanes = within(1, 4), c.steps = within(1, 9), c.discard = within(0, c.steps - 1), c.masks = !chance(3);
+  if (chance(2)) c.objective.activation = 0.7;
+  if (chance(2)) c.objective.slowness = 1.3;
+  return c;
+}
+
+TEST(LanguageModel, EqualsAutogradInFloat64OverRandomSettings) {
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    for (const Keep keep : {Keep::gates, Keep::states}) expect_equals_autograd(random_settings(seed), at::kDouble, keep, seed, 1e-10);
+  }
+}
+
+TEST(LanguageModel, EqualsAutogradInFloat32OverRandomSettings) {
+  for (std::uint64_t seed = 1000; seed < 1100; ++seed) {
+    expect_equals_autograd(random_settings(seed), at::kFloat, seed % 2 == 0 ? Keep::gates : Keep::states, seed, 3e-5);
+  }
+}
+
+// The final output, an auxiliary one and the penalty on differences of the undropped output, all of one level.
+TEST(LanguageModel, EqualsAutogradWhereOneLevelFeedsThreeTerms) {
+  for (const Keep keep : {Keep::gates, Keep::states}) {
+    for (const std::int64_t experts : {0, 3}) {
+      Case c{.shape = small_shape(), .discard = 2, .objective = {.auxiliary_weight = 0.4, .activation = 0.8, .slowness = 0.5}, .words = {}};
+      c.shape.auxiliary_every = 2, c.shape.experts = experts;
+      expect_equals_autograd(c, at::kDouble, keep, 31, 1e-11);
+    }
+  }
+}
+
+class LanguageModelLanes : public testing::TestWithParam<const char*> {};
+
+// A mixture in a mixed group network with penalties, or an adaptive softmax over a dense one.
+Case case_called(const std::string& name) {
   Case c{.shape = small_shape(), .lanes = 7, .words = {}};
-  c.shape.auxiliary_every = 2, c.shape.cutoffs = {7, 15};
+  c.shape.auxiliary_every = 2;
+  if (name == "adaptive") {
+    c.shape.cutoffs = {7, 15};
+  } else {
+    c.shape.groups = 3, c.shape.experts = 3, c.shape.embedding = 4, c.shape.injection_every = 2;
+    c.objective.activation = 0.7, c.objective.slowness = 1.1;
+  }
+  return c;
+}
+
+TEST_P(LanguageModelLanes, GradientsOfGroupsOfLanesAddUpToThatOfAll) {
+  const Case c = case_called(GetParam());
   Drawn all = draw(c, at::kDouble, 5);
-  const double scored = static_cast<double>(c.steps * c.lanes);
   const History start{all.history.hidden.clone(), all.history.cell.clone()};
-  LanguageModel whole(c.shape, c.auxiliary_weight, c.lanes, c.steps, Keep::gates, at::kDouble);
-  const LossSums expected = whole.forward_backward(all.weights, all.window, all.masks, scored, all.history, all.gradients);
+  LanguageModel whole(c.shape, c.objective, c.lanes, c.steps, Keep::gates, at::kDouble);
+  LossSums expected = whole.forward_backward(all.weights, all.window, all.masks, c.lanes, all.history, all.gradients);
 
   at::Tensor sum = at::zeros_like(all.gradients.flat());
   LossSums total;
@@ -178,36 +251,37 @@ TEST(LanguageModel, GradientsOfGroupsOfLanesAddUpToThatOfAll) {
     DropoutMasks masks = all.masks;
     masks.input = of_lanes(masks.input), masks.hidden = of_lanes(masks.hidden);
     for (at::Tensor& mask : masks.outputs) mask = of_lanes(mask);
+    for (at::Tensor& mask : masks.latents) mask = of_lanes(mask);
     const WindowTokens window{.steps = c.steps, .discard = 0, .tokens = of_tokens(all.window.tokens), .targets = of_tokens(all.window.targets)};
     History history{of_lanes(start.hidden), of_lanes(start.cell)};
     Parameters gradients(all.weights.layout(), at::kDouble);
     gradients.flat().fill_(7);
-    LanguageModel part(c.shape, c.auxiliary_weight, lanes.size(), c.steps, Keep::gates, at::kDouble);
-    const LossSums sums = part.forward_backward(all.weights, window, masks, scored, history, gradients);
-    total.loss += sums.loss, total.auxiliary += sums.auxiliary, total.tokens += sums.tokens;
+    LanguageModel part(c.shape, c.objective, lanes.size(), c.steps, Keep::gates, at::kDouble);
+    LossSums sums = part.forward_backward(all.weights, window, masks, c.lanes, history, gradients);
+    for (std::size_t n = 0; n < sums.all().size(); ++n) *total.all()[n] += *sums.all()[n];
     for (const ParameterInfo& info : gradients.layout().parameters()) {
       if (info.name.ends_with("_g")) continue;
       sum.narrow(0, info.offset, info.count) += gradients.flat().narrow(0, info.offset, info.count);
     }
     expect_close("h", history.hidden, of_lanes(all.history.hidden), 1e-12);
   }
-  EXPECT_EQ(total.tokens, expected.tokens);
-  EXPECT_NEAR(total.loss, expected.loss, 1e-11 * expected.loss);
-  EXPECT_NEAR(total.auxiliary, expected.auxiliary, 1e-11 * expected.auxiliary);
+  for (std::size_t n = 0; n < total.all().size(); ++n) EXPECT_NEAR(*total.all()[n], *expected.all()[n], 1e-11 * *expected.all()[n]) << n;
   for (const ParameterInfo& info : all.gradients.layout().parameters()) {
     if (info.name.ends_with("_g")) continue;
     expect_close(info.name, sum.narrow(0, info.offset, info.count), all.gradients.flat().narrow(0, info.offset, info.count), 1e-12);
   }
 }
 
+INSTANTIATE_TEST_SUITE_P(Of, LanguageModelLanes, testing::Values("adaptive", "mixture"), [](const auto& of) { return std::string(of.param); });
+
 TEST(LanguageModel, RefusesTokensThatDoNotFit) {
   const Case c{.shape = small_shape(), .masks = false, .words = {}};
   Drawn d = draw(c, at::kDouble, 5);
-  LanguageModel model(c.shape, 0, c.lanes, c.steps, Keep::gates, at::kDouble);
+  LanguageModel model(c.shape, {}, c.lanes, c.steps, Keep::gates, at::kDouble);
   const auto message = [&](std::int64_t steps, std::int64_t discard, const at::Tensor& tokens) -> std::string {
     try {
       const WindowTokens window{.steps = steps, .discard = discard, .tokens = tokens, .targets = d.window.targets};
-      model.evaluate(d.weights, window, d.history);
+      model.forward_backward(d.weights, window, d.masks, c.lanes, d.history, d.gradients);
     } catch (const InternalError& error) {
       return error.fact();
     }
@@ -222,36 +296,18 @@ TEST(LanguageModel, RefusesTokensThatDoNotFit) {
   EXPECT_EQ(message(7, -1, tokens), "a window has steps that carry loss");
 }
 
-TEST(LanguageModel, EvaluationIsTheFinalLossWithoutDropout) {
-  Case c{.shape = small_shape(), .discard = 2, .masks = false, .words = {}};
-  c.shape.auxiliary_every = 2, c.shape.cutoffs = {7, 15}, c.shape.dilations = {1, 3};
-  Drawn d = draw(c, at::kDouble, 6);
-  const ModelAnswer expected = reference(c, d);
-  for (const Keep keep : {Keep::nothing, Keep::states, Keep::gates}) {
-    History history{d.history.hidden.clone(), d.history.cell.clone()};
-    LanguageModel model(c.shape, c.auxiliary_weight, c.lanes, c.steps + 1, keep, at::kDouble);
-    const LossSums sums = model.evaluate(d.weights, d.window, history);
-    EXPECT_EQ(sums.tokens, 15);
-    EXPECT_EQ(sums.auxiliary, 0);
-    EXPECT_NEAR(sums.loss / 15, expected.loss, 1e-11);
-    expect_close("h", history.hidden, expected.history.hidden, 1e-11);
-    expect_close("c", history.cell, expected.history.cell, 1e-11);
-  }
-}
-
-TEST(LanguageModel, GradientEqualsFiniteDifferences) {
-  Case c{.shape = small_shape(), .lanes = 2, .steps = 5, .discard = 1, .words = {}};
-  c.shape.auxiliary_every = 2, c.shape.cutoffs = {7, 15}, c.shape.kernel = 3, c.shape.dilations = {1, 3};
+TEST_P(LanguageModelLanes, GradientEqualsFiniteDifferences) {
+  Case c = case_called(GetParam());
+  c.lanes = 2, c.steps = 5, c.discard = 1, c.shape.kernel = 3, c.shape.dilations = {1, 3};
   Drawn d = draw(c, at::kDouble, 12);
-  const double scored = 8;
-  LanguageModel model(c.shape, c.auxiliary_weight, c.lanes, c.steps, Keep::states, at::kDouble);
+  LanguageModel model(c.shape, c.objective, c.lanes, c.steps, Keep::states, at::kDouble);
   Parameters scratch(d.weights.layout(), at::kDouble);
-  const auto total = [&] {
+  const auto objective = [&] {
     History history{d.history.hidden.clone(), d.history.cell.clone()};
-    const LossSums sums = model.forward_backward(d.weights, d.window, d.masks, scored, history, scratch);
-    return (sums.loss + c.auxiliary_weight * sums.auxiliary) / scored;
+    const LossSums sums = model.forward_backward(d.weights, d.window, d.masks, c.lanes, history, scratch);
+    return total(c.objective, sums, c.scored());
   };
-  total();
+  objective();
   d.gradients.flat().copy_(scratch.flat());
   LanguageModel::finish_gradients(d.weights, d.masks, d.gradients);
   constexpr double kStep = 1e-4;
@@ -264,7 +320,7 @@ TEST(LanguageModel, GradientEqualsFiniteDifferences) {
       const double before = *value;
       const auto at_offset = [&](double offset) {
         *value = before + offset;
-        const double result = total();
+        const double result = objective();
         *value = before;
         return result;
       };

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "base/errors.h"
+#include "model/level_stream.h"
 #include "tests/model/autograd_oracle_helpers.h"
 #include "tests/model/random_cases_helpers.h"
 
@@ -25,17 +26,20 @@ struct Sizes {
   std::vector<std::int64_t> dilations{1, 4};
   std::int64_t auxiliary_every = 2;
   bool masks = true, gradient_from_above = true;
+  std::int64_t groups = 0, injection_every = 1;
 };
 
 StackCase random_case(const Sizes& sizes, std::uint64_t seed) {
   RandomTensors random(seed);
   StackCase c;
   c.shape = {.levels = sizes.levels, .hidden = 7, .outputs = 4, .embedding = 4, .kernel = sizes.kernel, .dilations = sizes.dilations,
-             .vocabulary = 5, .cutoffs = {}, .auxiliary_every = sizes.auxiliary_every};
+             .vocabulary = 5, .cutoffs = {}, .auxiliary_every = sizes.auxiliary_every, .injection_every = sizes.injection_every,
+             .groups = sizes.groups};
+  if (sizes.groups > 0) c.shape.hidden = 3 * sizes.groups;
   const std::int64_t H = c.shape.hidden, E = c.shape.embedding, O = c.shape.outputs, rows = sizes.steps * sizes.lanes;
   c.lanes = sizes.lanes, c.steps = sizes.steps;
   c.input_kernel = random.normal({4 * H, sizes.kernel, E}, 0.5);
-  c.hidden_kernel = random.normal({4 * H, sizes.kernel, H}, 0.5);
+  c.hidden_kernel = random.normal({4 * H, sizes.kernel, c.shape.block_channels()}, 0.5);
   c.bias = random.normal({4 * H}, 0.5);
   c.embedded = random.normal({rows, E});
   c.history = {random.normal({sizes.lanes, H}), random.normal({sizes.lanes, H})};
@@ -152,9 +156,15 @@ TEST_P(LevelStackPieces, EqualOneCallOnTheWholeWindow) {
                              Sizes{.lanes = 1, .masks = false},
                              Sizes{.steps = 7, .dilations = {4, 1}},      // chunks of one step
                              Sizes{.kernel = 2, .dilations = {9}, .auxiliary_every = 1},
+                             Sizes{.injection_every = 2},                 // a stage may have no level that is injected
+                             Sizes{.levels = 7, .injection_every = 7},
+                             Sizes{.dilations = {1, 2, 3}, .injection_every = 4},  // one of three dilations is injected, later others
+                             Sizes{.kernel = 2, .groups = 3},
+                             Sizes{.masks = false, .groups = 2, .injection_every = 3},
                              Sizes{.kernel = 4, .dilations = {1, 4, 2}, .auxiliary_every = 0}}) {
     const StackCase c = random_case(sizes, 5);
-    SCOPED_TRACE(fmt::format("{} levels, {} steps, kernel {}, first dilation {}", sizes.levels, sizes.steps, sizes.kernel, sizes.dilations[0]));
+    SCOPED_TRACE(fmt::format("{} levels, {} steps, kernel {}, first dilation {}, {} groups, injection every {}", sizes.levels, sizes.steps,
+                             sizes.kernel, sizes.dilations[0], sizes.groups, sizes.injection_every));
     expect_same(Pipeline(c.shape, c.lanes, c.steps, cut.stages, cut.keep).run(c, cut.chunks), one_call(c), 1e-12);
   }
 }
@@ -192,6 +202,7 @@ TEST(LevelStack, OneCallEqualsAutograd) {
           for (const std::int64_t lanes : {1, 3}) {
             cases.push_back({.levels = levels, .lanes = lanes, .steps = steps, .kernel = kernel, .dilations = dilations,
                              .auxiliary_every = (levels + steps) % 3, .masks = lanes == 3, .gradient_from_above = steps != 2});
+            if (lanes == 3) cases.push_back(cases.back()), cases.back().injection_every = 1 + (levels + kernel) % 3;
           }
         }
       }
@@ -212,23 +223,22 @@ TEST(LevelStack, PiecesEqualAutograd) {
   expect_same(Pipeline(c.shape, c.lanes, c.steps, 3, Keep::states).run(c, 7), autograd_oracle::run_stack(c), 1e-11);
 }
 
-TEST(LevelStack, KeepingNothingGivesTheSameForward) {
+TEST(LevelStream, GivesTheSameForward) {
   for (const std::int64_t steps : {1, 5, 17}) {
     for (const std::int64_t levels : {1, 2, 5}) {
       for (const std::vector<std::int64_t>& dilations : std::vector<std::vector<std::int64_t>>{{1, 4}, {4, 1}, {30}}) {
-        const StackCase c = random_case({.levels = levels, .steps = steps, .dilations = dilations}, 21);
+        const StackCase c = random_case({.levels = levels, .steps = steps, .dilations = dilations, .masks = false}, 21);
         SCOPED_TRACE(fmt::format("{} levels, {} steps, dilations from {}", levels, steps, dilations[0]));
         const StackAnswer expected = one_call(c);
-        LevelStack stack(c.shape, {0, levels}, c.lanes, 20, Keep::nothing, at::TensorOptions(at::kDouble));
+        LevelStream stream(c.shape, c.lanes, 20, at::TensorOptions(at::kDouble));
         for (int repeat = 0; repeat < 2; ++repeat) {
-          stack.begin_window(steps, c.history, c.hidden_mask, c.output_masks);
-          stack.embedded({0, steps}).copy_(c.embedded);
-          stack.forward({0, steps}, {c.input_kernel, c.hidden_kernel, c.bias});
-          expect_close("h", stack.result_hidden({0, steps}), expected.result_hidden, 1e-14);
-          expect_close("c", stack.result_cell({0, steps}), expected.result_cell, 1e-14);
-          for (std::size_t n = 0; n < expected.outputs.size(); ++n) {
-            expect_close(fmt::format("output {}", n), stack.output(static_cast<std::int64_t>(n)), expected.outputs[n], 1e-14);
-          }
+          stream.begin_window(c.history);
+          stream.embedded(steps).copy_(c.embedded);
+          stream.advance(steps, {c.input_kernel, c.hidden_kernel, c.bias});
+          const auto last_step = [&](const at::Tensor& rows) { return rows.narrow(0, (steps - 1) * c.lanes, c.lanes); };
+          expect_close("output", stream.output(), expected.outputs[0], 1e-14);
+          expect_close("h", stream.history().hidden, last_step(expected.result_hidden), 1e-14);
+          expect_close("c", stream.history().cell, last_step(expected.result_cell), 1e-14);
         }
       }
     }
@@ -263,16 +273,13 @@ TEST(LevelStack, RefusesWhatCannotBeComputed) {
   };
   const at::TensorOptions options(at::kDouble);
   const ConvolutionKernels kernels{c.input_kernel, c.hidden_kernel, c.bias};
-  LevelStack stack(c.shape, {0, 6}, c.lanes, 17, Keep::gates, options), evaluation(c.shape, {0, 6}, c.lanes, 17, Keep::nothing, options);
+  LevelStack stack(c.shape, {0, 6}, c.lanes, 17, Keep::gates, options);
   EXPECT_EQ(message([&] { LevelStack(c.shape, {2, 2}, 1, 1, Keep::gates, options); }), "a stack needs levels of its network");
   EXPECT_EQ(message([&] { LevelStack(c.shape, {5, 7}, 1, 1, Keep::gates, options); }), "a stack needs levels of its network");
   EXPECT_EQ(message([&] { stack.begin_window(18, c.history, {}, {}); }),
             "a window has at least one step and at most as many as the stack was made for");
   EXPECT_EQ(message([&] { stack.begin_window(17, {c.history.hidden, at::Tensor()}, {}, {}); }), "history.cell: expected [3, 7], got nothing");
   EXPECT_EQ(message([&] { stack.begin_window(17, c.history, at::ones({2, 7}), {}); }), "hidden dropout mask: expected [3, 7], got [2, 7]");
-  evaluation.begin_window(17, c.history, {}, {});
-  EXPECT_EQ(message([&] { evaluation.forward({0, 8}, kernels); }), "a stack that keeps nothing works on whole windows");
-  EXPECT_EQ(message([&] { evaluation.backward({0, 17}, kernels, kernels, {}, {}); }), "a stack that keeps nothing has no backward");
   stack.begin_window(17, c.history, {}, {});
   EXPECT_EQ(message([&] { stack.forward({9, 18}, kernels); }), "a chunk lies within its window");
   EXPECT_EQ(message([&] { stack.backward({0, 9}, kernels, kernels, {}, {}); }), "backward begins at the window's end");

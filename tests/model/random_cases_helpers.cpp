@@ -39,10 +39,19 @@ at::Tensor RandomTensors::kernel_mask(std::int64_t rows, std::int64_t taps, std:
 
 void fill_weights(Parameters& weights, RandomTensors& random) {
   for (const ParameterInfo& info : weights.layout().parameters()) {
-    at::Tensor place = weights.published(info.name);
-    place.copy_(random.normal(place.sizes(), 0.3));
-    if (info.name.ends_with("_g")) place += 1;
+    const at::Tensor values = random.normal(info.published, 0.3);
+    weights.assign(info.name, info.name.ends_with("_g") ? values + 1 : values);
   }
+}
+
+DropoutMasks classifier_masks(const TrellisShape& shape, std::int64_t lanes, std::int64_t steps, double p, RandomTensors& random) {
+  DropoutMasks masks;
+  masks.input = random.mask({steps * lanes, shape.embedding}, p);
+  masks.hidden = random.mask({lanes, shape.hidden}, p);
+  masks.outputs = {random.mask({lanes, shape.outputs}, p)};
+  masks.input_kernel.given = random.kernel_mask(4 * shape.hidden, shape.kernel, shape.embedding, p);
+  masks.hidden_kernel.given = random.kernel_mask(4 * shape.hidden, shape.kernel, shape.groups > 0 ? shape.block_channels() : shape.hidden, p);
+  return masks;
 }
 
 DropoutMasks every_mask(const TrellisShape& shape, std::int64_t lanes, double p, RandomTensors& random) {
@@ -52,7 +61,10 @@ DropoutMasks every_mask(const TrellisShape& shape, std::int64_t lanes, double p,
   masks.hidden = random.mask({lanes, shape.hidden}, p);
   for (std::int64_t n = 0; n < shape.output_count(); ++n) masks.outputs.push_back(random.mask({lanes, shape.outputs}, p));
   masks.input_kernel.given = random.kernel_mask(4 * shape.hidden, shape.kernel, shape.embedding, p);
-  masks.hidden_kernel.given = random.kernel_mask(4 * shape.hidden, shape.kernel, shape.hidden, p);
+  if (shape.experts > 0) {
+    for (std::int64_t n = 0; n < shape.output_count(); ++n) masks.latents.push_back(random.mask({lanes, shape.experts * shape.embedding}, p));
+  }
+  masks.hidden_kernel.given = random.kernel_mask(4 * shape.hidden, shape.kernel, shape.groups > 0 ? shape.block_channels() : shape.hidden, p);
   return masks;
 }
 

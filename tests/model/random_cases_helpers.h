@@ -28,6 +28,8 @@ class RandomTensors {
 
 void fill_weights(Parameters& weights, RandomTensors& random);
 DropoutMasks every_mask(const TrellisShape& shape, std::int64_t lanes, double p, RandomTensors& random);
+// The masks that a SequenceClassifier takes.
+DropoutMasks classifier_masks(const TrellisShape& shape, std::int64_t lanes, std::int64_t steps, double p, RandomTensors& random);
 
 // max |a - b| / max |b|, or max |a - b| where b is all zero; infinite for NaN and for other sizes.
 double scaled_error(const at::Tensor& actual, const at::Tensor& expected);

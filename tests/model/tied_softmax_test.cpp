@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <utility>
 
 #include "base/errors.h"
 #include "tests/model/autograd_oracle_helpers.h"
@@ -31,6 +32,10 @@ TrellisShape shape_of(std::int64_t vocabulary, std::vector<std::int64_t> cutoffs
   return {.levels = 1, .hidden = 6, .outputs = 4, .embedding = 4, .dilations = {1}, .vocabulary = vocabulary, .cutoffs = std::move(cutoffs)};
 }
 
+LossRows block(at::Tensor hidden, at::Tensor d_hidden, double scale) {
+  return {.hidden = std::move(hidden), .d_hidden = std::move(d_hidden), .scale = scale, .latent_mask = {}};
+}
+
 // Runs the case on memory full of NaN and compares losses and gradients with autograd's.
 void expect_equals_autograd(const Case& c) {
   RandomTensors random(3, c.type);
@@ -41,29 +46,24 @@ void expect_equals_autograd(const Case& c) {
   const std::int64_t rows = c.targets.size(0);
   std::vector<LossRows> blocks;
   for (const double scale : c.scales) {
-    blocks.push_back({random.normal({rows, c.shape.outputs}), at::full({rows, c.shape.outputs}, kNan, c.type), scale});
+    blocks.push_back(block(random.normal({rows, c.shape.outputs}), at::full({rows, c.shape.outputs}, kNan, c.type), scale));
   }
   TiedSoftmax softmax(c.shape, rows, static_cast<std::int64_t>(blocks.size()), c.type);
   const at::Tensor losses = softmax.run(weights, blocks, c.targets, &gradients);
   ASSERT_EQ(losses.sizes(), (std::vector<std::int64_t>{static_cast<std::int64_t>(blocks.size()), rows}));
 
-  const auto leaf = [](const at::Tensor& t) { return t.defined() ? t.detach().to(at::kDouble).clone().requires_grad_() : t; };
-  const at::Tensor embedding = leaf(weights.view("embedding")), bias = leaf(weights.view("decoder_bias"));
-  const at::Tensor cluster_weight = leaf(weights.view("cluster_weight")), cluster_bias = leaf(weights.view("cluster_bias"));
+  Parameters in_double(layout, at::kDouble);
+  in_double.flat().copy_(weights.flat());
+  const autograd_oracle::Tensors leaves = autograd_oracle::leaves_of(in_double);
   for (std::size_t n = 0; n < blocks.size(); ++n) {
-    const at::Tensor hidden = leaf(blocks[n].hidden);
-    const at::Tensor expected = -autograd_oracle::log_probabilities(c.shape, hidden, embedding, bias, cluster_weight, cluster_bias)
-                                     .gather(1, c.targets.view({-1, 1}))
-                                     .view(-1);
+    const at::Tensor hidden = blocks[n].hidden.to(at::kDouble).detach().clone().requires_grad_();
+    const at::Tensor expected = -autograd_oracle::log_probabilities(c.shape, hidden, leaves).gather(1, c.targets.view({-1, 1})).view(-1);
     (expected.sum() * c.scales[n]).backward();
     expect_close(fmt::format("losses of block {}", n), losses[static_cast<std::int64_t>(n)], expected.detach(), c.limit);
     expect_close(fmt::format("d_hidden of block {}", n), blocks[n].d_hidden, hidden.grad(), c.limit);
   }
-  expect_close("embedding", gradients.view("embedding"), embedding.grad(), c.limit);
-  expect_close("decoder_bias", gradients.view("decoder_bias"), bias.grad(), c.limit);
-  if (!c.shape.cutoffs.empty()) {
-    expect_close("cluster_weight", gradients.view("cluster_weight"), cluster_weight.grad(), c.limit);
-    expect_close("cluster_bias", gradients.view("cluster_bias"), cluster_bias.grad(), c.limit);
+  for (const char* const name : {"embedding", "decoder_bias", "cluster_weight", "cluster_bias"}) {
+    if (layout.contains(name)) expect_close(name, gradients.view(name), leaves.at(name).grad(), c.limit);
   }
   EXPECT_TRUE(gradients.view("W1_v").isnan().all().item<bool>()) << "the softmax has no business in other gradients";
 
@@ -113,7 +113,7 @@ TEST(TiedSoftmax, WithoutRowsEveryGradientIsZero) {
     gradients.flat().fill_(kNan);
     TiedSoftmax softmax(shape, 0, 2, at::kDouble);
     const at::Tensor none = at::empty({0, 4}, at::kDouble);
-    EXPECT_EQ(softmax.run(weights, {{none, none, 1}, {none, none, 1}}, at::empty({0}, at::kLong), &gradients).numel(), 0);
+    EXPECT_EQ(softmax.run(weights, {block(none, none, 1), block(none, none, 1)}, at::empty({0}, at::kLong), &gradients).numel(), 0);
     for (const char* const name : {"embedding", "decoder_bias", "cluster_weight", "cluster_bias"}) {
       if (!layout.contains(name)) continue;
       EXPECT_TRUE(gradients.view(name).eq(0).all().item<bool>()) << name;
@@ -129,7 +129,7 @@ TEST(TiedSoftmax, StaysFiniteForLogitsThatOverflowAnExponential) {
   fill_weights(weights, random);
   const at::Tensor hidden = random.normal({9, 4}, 3000), d_hidden = at::empty({9, 4}, at::kFloat);
   TiedSoftmax softmax(shape, 9, 1, at::kFloat);
-  const at::Tensor losses = softmax.run(weights, {{hidden, d_hidden, 1}}, random.integers(9, 0, 30), &gradients);
+  const at::Tensor losses = softmax.run(weights, {block(hidden, d_hidden, 1)}, random.integers(9, 0, 30), &gradients);
   EXPECT_TRUE(losses.isfinite().all().item<bool>());
   EXPECT_TRUE(d_hidden.isfinite().all().item<bool>());
   EXPECT_TRUE(gradients.flat().isfinite().all().item<bool>());
@@ -141,7 +141,7 @@ TEST(TiedSoftmax, RefusesTargetsOutsideTheVocabulary) {
   TiedSoftmax softmax(shape, 1, 1, at::kDouble);
   for (const std::int64_t word : {-1, 30}) {
     try {
-      softmax.run(weights, {{at::zeros({1, 4}, at::kDouble), {}, 1}}, at::full({1}, word, at::kLong), nullptr);
+      softmax.run(weights, {block(at::zeros({1, 4}, at::kDouble), {}, 1)}, at::full({1}, word, at::kLong), nullptr);
       ADD_FAILURE() << word << " was taken";
     } catch (const InternalError& error) {
       EXPECT_EQ(error.fact(), "targets lie within the vocabulary");

@@ -1,14 +1,17 @@
-// A window's gradient does not depend on how its lanes are dealt to ranks. Ranks are threads of this process.
+// A step's gradient does not depend on how its lanes are dealt to ranks. Ranks are threads of this process.
 #include "parallel/gradient_reduction.h"
 
 #include <gtest/gtest.h>
 
+#include <ostream>
+#include <string>
 #include <tuple>
 #include <vector>
 
 #include "comm/thread_backend.h"
 #include "model/initialize.h"
 #include "model/language_model.h"
+#include "model/sequence_classifier.h"
 #include "plan/shard_range.h"
 
 namespace trellis {
@@ -17,10 +20,18 @@ namespace {
 constexpr std::int64_t kSteps = 6, kDiscard = 2, kLanes = 7;
 constexpr std::uint64_t kSeed = 5, kWindow = 11;
 
-TrellisShape shape(bool weight_norm) {
+struct Network {
+  std::string name;
+  TrellisShape shape;
+  Objective objective;
+};
+void PrintTo(const Network& network, std::ostream* out) { *out << network.name; }
+
+// An adaptive softmax with auxiliary outputs, and others by what they change in it.
+Network adaptive(bool weight_norm) {
   TrellisShape shape;
   shape.levels = 4;
-  shape.hidden = 10;
+  shape.hidden = 12;
   shape.outputs = shape.embedding = 6;
   shape.kernel = 3;
   shape.dilations = {1, 2};
@@ -28,10 +39,36 @@ TrellisShape shape(bool weight_norm) {
   shape.cutoffs = {12, 25};
   shape.weight_norm = weight_norm;
   shape.auxiliary_every = 2;
-  return shape;
+  return {weight_norm ? "normalised" : "adaptive", shape, {.auxiliary_weight = 0.4}};
 }
 
-constexpr DropoutRates kDropout{.embedding = 0.1, .input = 0.2, .hidden = 0.2, .output = 0.3, .weight = 0.2};
+Network mixture() {
+  Network network = adaptive(true);
+  network.name = "mixture";
+  network.shape.cutoffs.clear();
+  network.shape.experts = 3;
+  network.shape.embedding = 5;
+  network.objective = {.auxiliary_weight = 0.4, .activation = 2, .slowness = 3};
+  return network;
+}
+
+Network mixed_groups() {
+  Network network = adaptive(true);
+  network.name = "groups";
+  network.shape.groups = 3;
+  network.shape.injection_every = 3;
+  return network;
+}
+
+Network classifier() {
+  Network network = adaptive(true);
+  network.name = "classifier";
+  network.shape.cutoffs.clear();
+  network.shape.auxiliary_every = 0;
+  network.shape.embedding = 2;
+  network.shape.classifier = true;
+  return network;
+}
 
 // Numbers in [0, 1), other ones for each seed and index.
 double number(std::uint64_t seed, std::int64_t index) {
@@ -39,72 +76,90 @@ double number(std::uint64_t seed, std::int64_t index) {
 }
 
 // These lanes' columns of a [steps, kLanes] table of words.
-at::Tensor words(std::uint64_t seed, Range lanes, std::int64_t vocabulary) {
-  at::Tensor all = at::empty({kSteps, kLanes}, at::kLong);
+at::Tensor words(std::uint64_t seed, Range lanes, std::int64_t steps, std::int64_t vocabulary) {
+  at::Tensor all = at::empty({steps, kLanes}, at::kLong);
   for (std::int64_t i = 0; i < all.numel(); ++i) {
     all.mutable_data_ptr<std::int64_t>()[i] = static_cast<std::int64_t>(number(seed, i) * static_cast<double>(vocabulary));
   }
   return all.narrow(1, lanes.begin, lanes.size()).contiguous().view({-1});
 }
 
-at::Tensor history(std::uint64_t seed, Range lanes, std::int64_t hidden) {
-  at::Tensor all = at::empty({kLanes, hidden}, at::kDouble);
+// These lanes' rows of a [steps, kLanes, channels] table of values in [-0.5, 0.5).
+at::Tensor values(std::uint64_t seed, Range lanes, std::int64_t steps, std::int64_t channels) {
+  at::Tensor all = at::empty({steps, kLanes, channels}, at::kDouble);
   for (std::int64_t i = 0; i < all.numel(); ++i) all.mutable_data_ptr<double>()[i] = number(seed, i) - 0.5;
-  return all.narrow(0, lanes.begin, lanes.size()).contiguous();
+  return all.narrow(1, lanes.begin, lanes.size()).contiguous().view({-1, channels});
 }
 
 struct RankResult {
   at::Tensor gradients;
-  LossSums loss;
+  std::vector<double> sums;  // of losses and, for a classifier, correct ones
 };
 
-// What one rank of `ranks` does with its lanes in a step, up to the update.
-RankResult step_of(const BackendPtr& backend, int rank, int ranks, const TrellisShape& network) {
-  const Range lanes = shard_range(kLanes, ranks, rank);
-  const ParameterLayout layout(network);
-  Parameters weights(layout, at::kDouble), gradients(layout, at::kDouble);
-  initialize(weights, {.kernel_deviation = 0.3, .embedding_range = 0.5}, kSeed);
-  for (const ParameterInfo& info : layout.parameters()) gradients.view(info.name).fill_(1e30);  // must not count
-
+// What one rank does with its lanes of a window.
+RankResult language_model_step(const Network& network, const ProcessGroup& group, Range lanes, const Parameters& weights, Parameters& gradients) {
+  const TrellisShape& shape = network.shape;
+  DropoutRates rates{.embedding = 0.1, .input = 0.2, .hidden = 0.2, .output = 0.3, .weight = 0.2};
+  if (shape.experts > 0) rates.latent = 0.3;
   DropoutMasks masks;
-  draw_masks(masks, kDropout, network, kSeed, kWindow, lanes, at::kDouble);
-  LanguageModel model(network, 0.4, lanes.size(), kSteps, Keep::gates, at::kDouble);
-  History left{history(3, lanes, network.hidden), history(4, lanes, network.hidden)};
-  const WindowTokens window{.steps = kSteps, .discard = kDiscard, .tokens = words(1, lanes, network.vocabulary),
-                            .targets = words(2, lanes, network.vocabulary)};
-  const LossSums loss = model.forward_backward(weights, window, masks, (kSteps - kDiscard) * kLanes, left, gradients);
-  reduce_gradients(ProcessGroup(backend), gradients);
+  draw_masks(masks, rates, shape, kSeed, kWindow, lanes, at::kDouble);
+  LanguageModel model(shape, network.objective, lanes.size(), kSteps, Keep::gates, at::kDouble);
+  History left{values(3, lanes, 1, shape.hidden), values(4, lanes, 1, shape.hidden)};
+  const WindowTokens window{.steps = kSteps, .discard = kDiscard, .tokens = words(1, lanes, kSteps, shape.vocabulary),
+                            .targets = words(2, lanes, kSteps, shape.vocabulary)};
+  LossSums sums = model.forward_backward(weights, window, masks, kLanes, left, gradients);
+  reduce_gradients(group, gradients);
   LanguageModel::finish_gradients(weights, masks, gradients);
-  return {gradients.flat().clone(), loss};
+  RankResult result{gradients.flat().clone(), {}};
+  for (const double* const sum : sums.all()) result.sums.push_back(*sum);
+  return result;
 }
 
-std::vector<RankResult> step_on(int ranks, const TrellisShape& network) {
+RankResult classifier_step(const Network& network, const ProcessGroup& group, Range lanes, const Parameters& weights, Parameters& gradients) {
+  const TrellisShape& shape = network.shape;
+  DropoutMasks masks;
+  draw_classifier_masks(masks, {.input = 0.2, .hidden = 0.2, .output = 0.3, .weight = 0.2}, shape, kSeed, kWindow, lanes, kSteps, at::kDouble);
+  SequenceClassifier model(shape, kSteps, lanes.size(), Keep::gates, at::kDouble);
+  const LabelledSequences batch{.lanes = lanes.size(), .input = values(1, lanes, kSteps, shape.embedding),
+                                .labels = words(2, lanes, 1, shape.outputs)};
+  const ClassificationSums sums = model.forward_backward(weights, batch, masks, kLanes, gradients);
+  reduce_gradients(group, gradients);
+  SequenceClassifier::finish_gradients(weights, masks, gradients);
+  return {gradients.flat().clone(), {sums.loss, static_cast<double>(sums.correct)}};
+}
+
+std::vector<RankResult> step_on(int ranks, const Network& network) {
   std::vector<RankResult> results(static_cast<std::size_t>(ranks));
   run_thread_ranks(ranks, [&](const BackendPtr& backend, int rank) {
-    results[static_cast<std::size_t>(rank)] = step_of(backend, rank, ranks, network);
+    const ParameterLayout layout(network.shape);
+    Parameters weights(layout, at::kDouble), gradients(layout, at::kDouble);
+    initialize(weights, {.kernel_deviation = 0.3, .embedding_range = 0.5}, kSeed);
+    for (const ParameterInfo& info : layout.parameters()) gradients.view(info.name).fill_(1e30);  // must not count
+    const auto step = network.shape.classifier ? classifier_step : language_model_step;
+    results[static_cast<std::size_t>(rank)] = step(network, ProcessGroup(backend), shard_range(kLanes, ranks, rank), weights, gradients);
   });
   return results;
 }
 
-class GradientReduction : public testing::TestWithParam<std::tuple<int, bool>> {};
+class GradientReduction : public testing::TestWithParam<std::tuple<int, Network>> {};
+
+std::string name_of(const testing::TestParamInfo<std::tuple<int, Network>>& info) {
+  return std::get<1>(info.param).name + "_on_" + std::to_string(std::get<0>(info.param));
+}
 
 TEST_P(GradientReduction, SumsToTheGradientOfOneRankHoweverLanesAreDealt) {
-  const auto [ranks, weight_norm] = GetParam();
-  const TrellisShape network = shape(weight_norm);
+  const auto& [ranks, network] = GetParam();
   const std::vector<RankResult> alone = step_on(1, network), together = step_on(ranks, network);
 
-  LossSums sums;
+  std::vector<double> sums(alone[0].sums.size(), 0);
   for (const RankResult& result : together) {
-    sums.loss += result.loss.loss;
-    sums.auxiliary += result.loss.auxiliary;
-    sums.tokens += result.loss.tokens;
+    for (std::size_t n = 0; n < sums.size(); ++n) sums[n] += result.sums[n];
     EXPECT_TRUE(at::equal(result.gradients, together[0].gradients)) << "every rank holds the same bits";
   }
-  EXPECT_EQ(sums.tokens, (kSteps - kDiscard) * kLanes);
-  EXPECT_NEAR(sums.loss, alone[0].loss.loss, 1e-12 * alone[0].loss.loss);
-  EXPECT_NEAR(sums.auxiliary, alone[0].loss.auxiliary, 1e-12 * alone[0].loss.auxiliary);
+  EXPECT_GT(sums[0], 0);
+  for (std::size_t n = 0; n < sums.size(); ++n) EXPECT_NEAR(sums[n], alone[0].sums[n], 1e-12 * alone[0].sums[n]) << "sum " << n;
 
-  const ParameterLayout layout(network);
+  const ParameterLayout layout(network.shape);
   for (const ParameterInfo& parameter : layout.parameters()) {
     const at::Tensor expected = alone[0].gradients.narrow(0, parameter.offset, parameter.count);
     const at::Tensor actual = together[0].gradients.narrow(0, parameter.offset, parameter.count);
@@ -115,10 +170,13 @@ TEST_P(GradientReduction, SumsToTheGradientOfOneRankHoweverLanesAreDealt) {
 }
 
 // 7 lanes: uneven on 2, 3 and 4 ranks; on 8 one rank has none.
-INSTANTIATE_TEST_SUITE_P(Ranks, GradientReduction, testing::Combine(testing::Values(1, 2, 3, 4, 8), testing::Bool()));
+INSTANTIATE_TEST_SUITE_P(Ranks, GradientReduction,
+                         testing::Combine(testing::Values(1, 2, 3, 4, 8),
+                                          testing::Values(adaptive(false), adaptive(true), mixture(), mixed_groups(), classifier())),
+                         name_of);
 
 TEST(GradientReductionOfOneRank, LeavesTheGradientAsItIs) {
-  const ParameterLayout layout(shape(true));
+  const ParameterLayout layout(adaptive(true).shape);
   Parameters gradients(layout, at::kDouble);
   gradients.flat().fill_(2.5);
   run_thread_ranks(1, [&](const BackendPtr& backend, int) { reduce_gradients(ProcessGroup(backend), gradients); });
@@ -126,7 +184,7 @@ TEST(GradientReductionOfOneRank, LeavesTheGradientAsItIs) {
 }
 
 TEST(GradientReductionOfSeveralRanks, SumsWhatTheRanksHoldOfTheEffectiveKernels) {
-  const ParameterLayout layout(shape(true));
+  const ParameterLayout layout(adaptive(true).shape);
   std::vector<double> first(3), last(3);
   run_thread_ranks(3, [&](const BackendPtr& backend, int rank) {
     Parameters gradients(layout, at::kDouble);
