@@ -48,11 +48,13 @@ std::string format_loss(double nats) {
   return std::abs(nats) < 1e6 ? fmt::format("{:.4f}", nats) : fmt::format("{:.3g}", nats);
 }
 
-std::string format_perplexity(double loss_nats_per_token) {
-  const double perplexity = std::exp(loss_nats_per_token);
+std::string format_perplexity(double loss_nats) {
+  const double perplexity = std::exp(loss_nats);
   if (std::isnan(perplexity)) return "nan";
   if (perplexity < 99.995) return fmt::format("{:.2f}", perplexity);
   return perplexity < 1e6 ? fmt::format("{:.1f}", perplexity) : fmt::format("{:.3g}", perplexity);
 }
+
+std::string format_accuracy(double share) { return fmt::format("{:.2f} %", 100 * share); }
 
 }  // namespace trellis

@@ -11,6 +11,7 @@ std::string format_duration(double seconds);   // "0.31s", "45s", "2m03s", "1h02
 std::string format_count(double count);        // "2810", "28.1k", "2.09M", "1.30G"
 std::string format_bytes(std::int64_t bytes);  // "512 B", "1.2 KiB", "204.0 MiB"; "?" below 0
 std::string format_loss(double nats);          // "6.7123"; "nan", "inf"
-std::string format_perplexity(double loss_nats_per_token);  // exp of it: "820.4", "1.22e+09", "inf"
+std::string format_perplexity(double loss_nats);  // exp of it: "820.4", "1.22e+09", "inf"
+std::string format_accuracy(double share);        // 0.875: "87.50 %"
 
 }  // namespace trellis

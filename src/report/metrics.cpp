@@ -49,6 +49,16 @@ off_t whole_lines(int file, const std::string& path) {
   return 0;
 }
 
+// The loss, and what is read off it: perplexity of a text, accuracy of a classifier.
+void add_loss(Json& json, double loss_nats, const std::optional<double>& accuracy) {
+  json["loss_nats"] = loss_nats;
+  if (accuracy) {
+    json["accuracy"] = *accuracy;
+  } else {
+    json["perplexity"] = std::exp(loss_nats);
+  }
+}
+
 }  // namespace
 
 MetricsWriter::MetricsWriter(const std::filesystem::path& path)
@@ -99,13 +109,12 @@ void MetricsWriter::write(const StepEvent& event) {
   json["step"] = event.step;
   json["epoch"] = event.epoch;
   json["window"] = event.window;
-  json["loss_nats"] = event.loss_nats_per_token;
-  json["perplexity"] = std::exp(event.loss_nats_per_token);
+  add_loss(json, event.loss_nats, event.accuracy);
   if (event.auxiliary_loss) json["aux_loss"] = *event.auxiliary_loss;
   json["learning_rate"] = event.learning_rate;
   json["gradient_norm"] = event.gradient_norm;
-  json["tokens"] = event.tokens;
-  json["tokens_per_second"] = event.tokens_per_second;
+  json[event.accuracy ? "sequences" : "tokens"] = event.scored;
+  json[event.accuracy ? "sequences_per_second" : "tokens_per_second"] = event.scored_per_second;
   json["seconds"] = event.seconds;
   if (event.memory_bytes) json["memory_bytes"] = *event.memory_bytes;
   append(line_of(json));
@@ -115,9 +124,8 @@ void MetricsWriter::write(const ValidationEvent& event) {
   Json json = event_of("validation");
   json["step"] = event.step;
   json["epoch"] = event.epoch;
-  json["loss_nats"] = event.loss_nats_per_token;
-  json["perplexity"] = std::exp(event.loss_nats_per_token);
-  json["tokens"] = event.tokens;
+  add_loss(json, event.loss_nats, event.accuracy);
+  json[event.accuracy ? "sequences" : "tokens"] = event.scored;
   json["seconds"] = event.seconds;
   json["best"] = event.is_best;
   append(line_of(json));

@@ -1,6 +1,8 @@
 // The run's numbers for programs to read: JSON lines, one event each, appended to a file. docs/formats.md, "Metrics",
 // describes every event and field. Written by one process only (rank 0).
 //
+// "Scored" counts tokens of a text, or sequences of a classifier, whose events have an accuracy.
+//
 // Each line is appended by one write(2), so a killed run leaves whole lines; should a crash of the machine have torn
 // the last one, it is cut off when the file is opened again. Lines of steps that a resumed run repeats are kept: the
 // `resume` event tells readers that what stands before it with a later step was superseded. Throws WriteError (exit 74)
@@ -23,18 +25,20 @@ struct RunStartEvent {
 };
 struct StepEvent {
   std::int64_t step = 0, epoch = 0, window = 0;  // optimizer steps done; passes finished; window in the pass
-  double loss_nats_per_token = 0;
+  double loss_nats = 0;                          // mean over what the step scored
+  std::optional<double> accuracy = {};           // classifiers: share of the step's sequences that were right
   std::optional<double> auxiliary_loss = {};  // unweighted; empty without auxiliary outputs
   double learning_rate = 0;
   double gradient_norm = 0;                       // before clipping
-  std::int64_t tokens = 0;                        // trained on since the run's very start
-  double tokens_per_second = 0, seconds = 0;      // over the steps since the last such event; wall time they took
+  std::int64_t scored = 0;                        // trained on since the run's very start
+  double scored_per_second = 0, seconds = 0;      // over the steps since the last such event; wall time they took
   std::optional<std::int64_t> memory_bytes = {};  // most memory ever held by rank 0
 };
 struct ValidationEvent {
   std::int64_t step = 0, epoch = 0;
-  double loss_nats_per_token = 0;
-  std::int64_t tokens = 0;
+  double loss_nats = 0;
+  std::optional<double> accuracy = {};  // classifiers
+  std::int64_t scored = 0;
   double seconds = 0;
   bool is_best = false;
 };

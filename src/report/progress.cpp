@@ -32,23 +32,31 @@ std::string step_of_total(const ProgressSample& sample) {
   return knows_total(sample) ? fmt::format("{}/{}", sample.step, *sample.total_steps) : fmt::format("{}", sample.step);
 }
 
+// What a loss is read as: "ppl 822.5", or "acc 87.50 %".
+std::string quality(const ProgressSample& sample) {
+  return sample.accuracy ? "acc " + format_accuracy(*sample.accuracy) : "ppl " + format_perplexity(sample.loss_nats);
+}
+
+std::string speed(const ProgressSample& sample) {
+  return format_count(sample.scored_per_second) + (sample.accuracy ? " sequences/s" : " tokens/s");
+}
+
 }  // namespace
 
 std::string progress_line(const ProgressSample& sample) {
   std::string text =
-      fmt::format("step {} epoch {} loss {} ppl {} lr {:.3g} |g| {:.3g} {} tokens/s", step_of_total(sample),
-                  sample.epoch, format_loss(sample.loss_nats_per_token), format_perplexity(sample.loss_nats_per_token),
-                  sample.learning_rate, sample.gradient_norm, format_count(sample.tokens_per_second));
+      fmt::format("step {} epoch {} loss {} {} lr {:.3g} |g| {:.3g} {}", step_of_total(sample), sample.epoch,
+                  format_loss(sample.loss_nats), quality(sample), sample.learning_rate, sample.gradient_norm, speed(sample));
   if (sample.eta_seconds) text += " eta " + format_duration(*sample.eta_seconds);
   return text;
 }
 
 std::string progress_bar(const ProgressSample& sample, int width) {
   // in the order in which they are given up, last first
-  std::vector<std::string> facts{step_of_total(sample), format_count(sample.tokens_per_second) + " tokens/s"};
+  std::vector<std::string> facts{step_of_total(sample), speed(sample)};
   if (sample.eta_seconds) facts.push_back("eta " + format_duration(*sample.eta_seconds));
-  facts.push_back("loss " + format_loss(sample.loss_nats_per_token));
-  facts.push_back("ppl " + format_perplexity(sample.loss_nats_per_token));
+  facts.push_back("loss " + format_loss(sample.loss_nats));
+  facts.push_back(quality(sample));
   const auto joined = [&] {
     std::string text;
     for (const std::string& fact : facts) text += (text.empty() ? "" : " ") + fact;

@@ -14,14 +14,16 @@ struct ProgressSample {
   std::int64_t step = 0;                         // optimizer steps done
   std::optional<std::int64_t> total_steps = {};  // empty when nobody knows where the run ends
   std::int64_t epoch = 0;                        // the pass over the corpus that runs now, from 1
-  double loss_nats_per_token = 0;
+  double loss_nats = 0;
+  std::optional<double> accuracy = {};           // classifiers: of this step, in [0, 1]
   double learning_rate = 0;
   double gradient_norm = 0;
-  double tokens_per_second = 0;
+  double scored_per_second = 0;                  // tokens, or a classifier's sequences
   std::optional<double> eta_seconds = {};  // left empty, Progress estimates it from the steps it has seen
 };
 
-// "step 120/450 epoch 1 loss 6.7123 ppl 822.5 lr 0.002 |g| 0.31 2810 tokens/s eta 2m03s"
+// "step 120/450 epoch 1 loss 6.7123 ppl 822.5 lr 0.002 |g| 0.31 2810 tokens/s eta 2m03s"; a classifier's has
+// "acc 87.50 %" and "sequences/s" in their places.
 std::string progress_line(const ProgressSample& sample);
 
 // " 26% [######----------------] 120/450 2810 tokens/s eta 2m03s loss 6.7123 ppl 822.5", at most `width` characters:

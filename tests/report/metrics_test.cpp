@@ -54,16 +54,16 @@ TEST(Metrics, WritesOneObjectALineForEveryKindOfEvent) {
     metrics.write(StepEvent{.step = 10,
                             .epoch = 1,
                             .window = 9,
-                            .loss_nats_per_token = 2,
+                            .loss_nats = 2,
                             .auxiliary_loss = 3.5,
                             .learning_rate = 0.002,
                             .gradient_norm = 0.25,
-                            .tokens = 5120,
-                            .tokens_per_second = 2810.5,
+                            .scored = 5120,
+                            .scored_per_second = 2810.5,
                             .seconds = 1.75,
                             .memory_bytes = 123456789});
     metrics.write(
-        ValidationEvent{.step = 10, .epoch = 1, .loss_nats_per_token = 1, .tokens = 77, .seconds = 2, .is_best = true});
+        ValidationEvent{.step = 10, .epoch = 1, .loss_nats = 1, .scored = 77, .seconds = 2, .is_best = true});
     metrics.write(CheckpointEvent{.step = 10, .path = "step-0000000010", .bytes = 42, .seconds = 0.5});
     metrics.write(ResumeEvent{.step = 10, .epoch = 1, .checkpoint = "step-0000000010", .ranks = 3});
     metrics.write(StopEvent{.step = 11, .epoch = 1, .reason = "steps", .exit_code = 0});
@@ -117,7 +117,7 @@ TEST(Metrics, LeavesOutWhatIsNotKnownAndWritesNullForWhatIsNotFinite) {
   const auto path = fresh_file("empty.jsonl");
   MetricsWriter metrics(path);
   metrics.write(StepEvent{.step = 1,
-                          .loss_nats_per_token = std::numeric_limits<double>::quiet_NaN(),
+                          .loss_nats = std::numeric_limits<double>::quiet_NaN(),
                           .gradient_norm = std::numeric_limits<double>::infinity()});
   const Json event = events_of(path).at(0);
   EXPECT_FALSE(event.contains("aux_loss"));
@@ -130,7 +130,7 @@ TEST(Metrics, LeavesOutWhatIsNotKnownAndWritesNullForWhatIsNotFinite) {
 TEST(Metrics, KeepsTheLossToTheLastBit) {
   const auto path = fresh_file("bits.jsonl");
   MetricsWriter metrics(path);
-  metrics.write(StepEvent{.step = 1, .loss_nats_per_token = 0.1 + 0.2});
+  metrics.write(StepEvent{.step = 1, .loss_nats = 0.1 + 0.2});
   EXPECT_EQ(events_of(path).at(0)["loss_nats"].get<double>(), 0.1 + 0.2);
 }
 

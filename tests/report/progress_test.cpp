@@ -17,10 +17,10 @@ ProgressSample sample_at(std::int64_t step) {
   return {.step = step,
           .total_steps = 450,
           .epoch = 1,
-          .loss_nats_per_token = 6.7123,
+          .loss_nats = 6.7123,
           .learning_rate = 0.002,
           .gradient_norm = 0.3104,
-          .tokens_per_second = 2810.2,
+          .scored_per_second = 2810.2,
           .eta_seconds = 123};
 }
 
@@ -58,7 +58,7 @@ TEST(ProgressLine, LeavesOutWhatIsNotKnown) {
 
 TEST(ProgressLine, ShowsADivergedRunAsItIs) {
   ProgressSample sample = sample_at(3);
-  sample.loss_nats_per_token = std::numeric_limits<double>::quiet_NaN();
+  sample.loss_nats = std::numeric_limits<double>::quiet_NaN();
   sample.gradient_norm = std::numeric_limits<double>::infinity();
   EXPECT_THAT(progress_line(sample), HasSubstr("loss nan ppl nan lr 0.002 |g| inf"));
 }
