@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <optional>
 #include <vector>
 
 #include "base/errors.h"
@@ -12,9 +13,16 @@
 namespace trellis {
 namespace {
 
-constexpr int kStateVersion = 1;
+constexpr int kStateVersion = 2;
+constexpr const char* kAverages = "optimizer.average.";
 
 ElementType element_type(at::ScalarType type) { return type == at::kDouble ? ElementType::float64 : ElementType::float32; }
+
+std::optional<at::ScalarType> scalar_type(ElementType type) {
+  if (type == ElementType::float64) return at::kDouble;
+  if (type == ElementType::float32) return at::kFloat;
+  return std::nullopt;
+}
 
 // A tensor that is whole on every rank.
 struct NamedTensor {
@@ -39,6 +47,7 @@ std::vector<NamedTensor> weights_and_optimizer(TrainingStep& training) {
   std::vector<NamedTensor> tensors = parameters_of("weights.", training.weights());
   if (training.optimizer().mean()) append(tensors, parameters_of("optimizer.mean.", *training.optimizer().mean()));
   if (training.optimizer().variance()) append(tensors, parameters_of("optimizer.variance.", *training.optimizer().variance()));
+  if (training.optimizer().average()) append(tensors, parameters_of(kAverages, *training.optimizer().average()));
   return tensors;
 }
 
@@ -60,8 +69,9 @@ void read_whole(const CheckpointReader& reader, const NamedTensor& wanted) {
 
 WriteReport save_checkpoint(const Ranks& ranks, const std::filesystem::path& root, TrainingStep& training, const CheckpointState& state) {
   std::vector<NamedTensor> tensors = weights_and_optimizer(training);
-  tensors.push_back({"history.hidden", all_lanes_of(ranks, training.history().hidden, training.lanes())});
-  tensors.push_back({"history.cell", all_lanes_of(ranks, training.history().cell, training.lanes())});
+  for (const LaneState& lanes : training.task().lane_states()) {
+    tensors.push_back({lanes.name, all_lanes_of(ranks, lanes.own, training.task().lanes())});
+  }
 
   std::vector<RowBlock> blocks;
   for (const NamedTensor& tensor : tensors) blocks.push_back({tensor.info().rows(), tensor.info().row_bytes()});
@@ -76,7 +86,7 @@ WriteReport save_checkpoint(const Ranks& ranks, const std::filesystem::path& roo
                             {"program", kVersion},
                             {"run", state.run.to_json()},
                             {"settings", to_ini(state.settings)},
-                            {"vocabulary", {{"words", state.vocabulary}, {"hash", state.vocabulary_hash}}}};
+                            {"data", state.data}};
   return write_checkpoint(ranks.world, root, state.run.step, slices, json);
 }
 
@@ -85,31 +95,45 @@ CheckpointState read_state(const CheckpointReader& reader) {
   try {
     const nlohmann::json& json = reader.state();
     const int version = json.at("version").get<int>();
-    if (version != kStateVersion) {
-      throw DataError(fmt::format("the state's version is {}, this program reads {}", version, kStateVersion), where,
+    if (version < 1 || version > kStateVersion) {
+      throw DataError(fmt::format("the state's version is {}, this program reads 1 to {}", version, kStateVersion), where,
                       "use the program version that wrote it");
     }
-    return {.run = RunState::from_json(json.at("run"), where),
-            .settings = from_ini(json.at("settings").get<std::string>(), where),
-            .vocabulary = json.at("vocabulary").at("words").get<std::int64_t>(),
-            .vocabulary_hash = json.at("vocabulary").at("hash").get<std::string>()};
+    CheckpointState state{.run = RunState::from_json(json.at("run"), version, where),
+                          .settings = from_ini(json.at("settings").get<std::string>(), where),
+                          .data = {}};
+    if (version == 1) {  // there were texts only
+      state.data = {{"kind", "text"}, {"words", json.at("vocabulary").at("words").get<std::int64_t>()},
+                    {"hash", json.at("vocabulary").at("hash").get<std::string>()}};
+    } else {
+      state.data = json.at("data");
+      if (!state.data.is_object()) throw DataError("the state's 'data' is not an object", where, "use another checkpoint");
+    }
+    return state;
   } catch (const nlohmann::json::exception& e) {
     throw DataError(std::string("not the state of a training run: ") + e.what(), where, "give a checkpoint that trellis train wrote");
   }
 }
 
 void load_weights(const CheckpointReader& reader, Parameters& weights) {
-  for (const NamedTensor& tensor : parameters_of("weights.", weights)) read_whole(reader, tensor);
+  const RunState run = read_state(reader).run;
+  const std::string prefix = run.averaged_updates.value_or(0) > 0 ? kAverages : "weights.";
+  for (const NamedTensor& tensor : parameters_of(prefix, weights)) {
+    const at::ScalarType stored = scalar_type(reader.tensor(tensor.name).type).value_or(tensor.tensor.scalar_type());
+    const NamedTensor read{tensor.name, at::empty_like(tensor.tensor, stored)};
+    read_whole(reader, read);
+    tensor.tensor.copy_(read.tensor);
+  }
 }
 
-void load_training(const CheckpointReader& reader, std::int64_t all_lanes, TrainingStep& training) {
+void load_training(const CheckpointReader& reader, const CheckpointState& state, TrainingStep& training) {
+  if (state.run.averaged_updates) training.optimizer().begin_averaging(*state.run.averaged_updates);
   for (const NamedTensor& tensor : weights_and_optimizer(training)) read_whole(reader, tensor);
-  const auto read_lanes = [&](const char* name, const at::Tensor& own) {
-    reader.expect({name, element_type(own.scalar_type()), {all_lanes, own.size(1)}});
-    if (!training.lanes().empty()) reader.read(name, training.lanes(), own.mutable_data_ptr());
-  };
-  read_lanes("history.hidden", training.history().hidden);
-  read_lanes("history.cell", training.history().cell);
+  const Range lanes = training.task().lanes();
+  for (const LaneState& carried : training.task().lane_states()) {
+    reader.expect({carried.name, element_type(carried.own.scalar_type()), {training.task().all_lanes(), carried.own.size(1)}});
+    if (!lanes.empty()) reader.read(carried.name, lanes, carried.own.mutable_data_ptr());
+  }
 }
 
 }  // namespace trellis

@@ -17,8 +17,7 @@ namespace trellis {
 struct CheckpointState {
   RunState run;
   Settings settings;
-  std::int64_t vocabulary = 0;  // words
-  std::string vocabulary_hash;
+  nlohmann::json data;  // Dataset::identity() of what it was trained on
 };
 
 // Collective. Every rank writes its share of the bytes of every tensor.
@@ -27,9 +26,10 @@ WriteReport save_checkpoint(const Ranks& ranks, const std::filesystem::path& roo
 // Throws DataError when the checkpoint was not written by a training run, or by an incompatible version.
 CheckpointState read_state(const CheckpointReader& reader);
 
-// Weights only: for evaluation, and to start a new run from. Throws DataError if they do not fit the network.
+// Weights only: for evaluation, and to start a new run from; the averages where the run has begun to average. float32 and
+// float64 are converted. Throws DataError if they do not fit the network.
 void load_weights(const CheckpointReader& reader, Parameters& weights);
-// Weights, optimizer and this rank's lanes of the history.
-void load_training(const CheckpointReader& reader, std::int64_t all_lanes, TrainingStep& training);
+// Weights, optimizer, and this rank's lanes of what the task carries.
+void load_training(const CheckpointReader& reader, const CheckpointState& state, TrainingStep& training);
 
 }  // namespace trellis

@@ -1,47 +1,61 @@
-// The loss of a split: history runs through the whole split, the mean is over tokens, no dropout, final output only.
+// How good a network is on a split: without dropout, final output only.
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
+#include <vector>
 
-#include "comm/process_group.h"
 #include "corpus/token_reader.h"
 #include "data/window_reader.h"
-#include "model/language_model.h"
+#include "model/language_stream.h"
 #include "plan/windows.h"
+#include "train/ranks.h"
 
 namespace trellis {
 
 struct EvaluationResult {
-  double loss_nats_per_token = 0;
-  std::int64_t tokens = 0;  // scored
-};
-
-// Where the ranks of a run meet: for control flow, and for tensors.
-struct Ranks {
-  const Communicator& world;
-  const ProcessGroup& group;
-  int rank() const { return world.rank(); }
-  int size() const { return world.size(); }
+  double loss_nats = 0;            // mean of -log p over what was scored
+  std::int64_t scored = 0;         // tokens of a text, sequences of a classifier
+  std::optional<double> accuracy;  // classifiers: share of the sequences that were right
 };
 
 class Evaluator {
  public:
-  // plan: made for evaluation of this split. Lanes are dealt to the ranks; some may get none.
-  Evaluator(const Ranks& ranks, std::shared_ptr<const TokenReader> tokens, const WindowPlan& plan, const TrellisShape& shape,
-            at::TensorOptions options);
-
+  virtual ~Evaluator() = default;
   // Collective. Every rank gets the same result.
-  EvaluationResult run(const Parameters& weights);
+  virtual EvaluationResult run(const Parameters& weights) = 0;
+};
+
+// A prediction of one token of a split.
+struct ScoredToken {
+  std::int64_t position = 0;  // of the token in its split
+  double log_probability = 0;  // nats
+};
+
+// The loss of a text, history running through the whole split as the plan says.
+class LanguageModelEvaluator : public Evaluator {
+ public:
+  // plan: of this split. Lanes are dealt to the ranks; some may get none.
+  LanguageModelEvaluator(const Ranks& ranks, std::shared_ptr<const TokenReader> tokens, const WindowPlan& plan, const TrellisShape& shape,
+                         at::TensorOptions options);
+
+  EvaluationResult run(const Parameters& weights) override;
+  // The same, and what this rank's lanes scored, position by position; lanes in order, so positions rise over the ranks.
+  EvaluationResult run(const Parameters& weights, std::vector<ScoredToken>& scored);
 
  private:
+  EvaluationResult run(const Parameters& weights, std::vector<ScoredToken>* scored);
+  void run_window(const WindowBatch& batch, double& nats, std::int64_t& count, std::vector<std::vector<ScoredToken>>* by_lane);
+
   const Ranks ranks_;
   WindowPlan plan_;
   Range lanes_;
   std::shared_ptr<const TokenReader> tokens_;
-  LanguageModel model_;
+  // Overlapping windows whose discarded steps are all that the levels reach: what a window computes again is what the one
+  // before has, so the stream simply goes on.
+  bool continuous_;
+  LanguageStream stream_;
 };
-
-// The batch as tensors that share its memory.
-WindowTokens as_tensors(const WindowBatch& batch);
 
 }  // namespace trellis

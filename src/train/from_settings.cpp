@@ -12,7 +12,11 @@ TrellisShape shape_from(const Settings& settings, std::int64_t vocabulary) {
   shape.embedding = settings.model.embedding;
   shape.kernel = settings.model.kernel;
   shape.dilations.assign(settings.model.dilations.begin(), settings.model.dilations.end());
-  shape.vocabulary = vocabulary;
+  shape.classifier = settings.model.task == TaskKind::classifier;
+  shape.vocabulary = shape.classifier ? 1 : vocabulary;
+  shape.experts = settings.model.experts;
+  shape.groups = settings.model.groups;
+  shape.injection_every = settings.model.injection_every;
   shape.cutoffs = settings.model.cutoffs;
   shape.weight_norm = settings.model.weight_norm;
   shape.auxiliary_every = settings.auxiliary.every;
@@ -25,7 +29,12 @@ DropoutRates dropout_from(const Settings& settings) {
           .input = settings.dropout.input,
           .hidden = settings.dropout.hidden,
           .output = settings.dropout.output,
-          .weight = settings.dropout.weight};
+          .weight = settings.dropout.weight,
+          .latent = settings.dropout.latent};
+}
+
+Objective objective_from(const Settings& settings) {
+  return {.auxiliary_weight = settings.auxiliary.weight, .activation = settings.penalty.activation, .slowness = settings.penalty.slowness};
 }
 
 InitialValues initial_values_from(const Settings& settings) {

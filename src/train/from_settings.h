@@ -7,14 +7,16 @@
 #include "model/dropout.h"
 #include "model/initialize.h"
 #include "model/level_stack.h"
+#include "model/objective.h"
 #include "model/trellis_shape.h"
 #include "plan/learning_rate.h"
 #include "train/optimizer.h"
 
 namespace trellis {
 
-// Validated. Throws ConfigError.
+// Validated. Throws ConfigError. vocabulary: words; a classifier has none and does not look at it.
 TrellisShape shape_from(const Settings& settings, std::int64_t vocabulary);
+Objective objective_from(const Settings& settings);
 DropoutRates dropout_from(const Settings& settings);
 InitialValues initial_values_from(const Settings& settings);
 OptimizerRule optimizer_rule_from(const Settings& settings);

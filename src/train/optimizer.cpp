@@ -24,10 +24,19 @@ double global_norm(const Parameters& gradients) {
 
 double clipping_factor(double norm, double clip) { return clip > 0 ? std::min(1.0, clip / (norm + 1e-6)) : 1.0; }
 
-Optimizer::Optimizer(const OptimizerRule& rule, const ParameterLayout& layout, at::TensorOptions options) : rule_(rule) {
+double averaging_share(std::int64_t update) { return 1.0 / static_cast<double>(std::max<std::int64_t>(1, update - 1)); }
+
+Optimizer::Optimizer(const OptimizerRule& rule, const ParameterLayout& layout, at::TensorOptions options)
+    : rule_(rule), layout_(layout), options_(options) {
   if (rule.kind != OptimizerRule::Kind::adam) return;
   mean_.emplace(layout, options);
   variance_.emplace(layout, options);
+}
+
+void Optimizer::begin_averaging(std::int64_t done) {
+  require(rule_.kind == OptimizerRule::Kind::sgd, "only SGD is averaged");
+  average_.emplace(layout_, options_);
+  averaged_updates_ = done;
 }
 
 void Optimizer::update(Parameters& weights, const Parameters& gradients, double gradient_scale, double learning_rate,
@@ -42,6 +51,7 @@ void Optimizer::update(Parameters& weights, const Parameters& gradients, double 
                               .weight_decay = static_cast<T>(rule_.weight_decay),
                               .learning_rate = static_cast<T>(learning_rate)};
       launch(kernels_for<T>(flat.device()).sgd_update, args, all, kGrainElements);
+      if (average_) average_->flat().lerp_(flat, averaging_share(++averaged_updates_));
       return;
     }
     const double steps = static_cast<double>(step);

@@ -1,5 +1,9 @@
 // The update of all parameters at once, over their flat buffer: clipping by one global norm, then SGD or Adam with coupled
 // L2 weight decay, in LibTorch's arithmetic. Every process that holds the same weights and gradients makes the same update.
+//
+// SGD may be averaged (Polyak and Juditsky 1992), from the start or from any step on: the averages of the weights are then
+// what is evaluated. As LibTorch's ASGD with t0 = 0 and lambda = 0: the first averaged update begins the mean, which is
+// taken over all updates from the second on.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +21,9 @@ struct OptimizerRule {
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
 };
 
+// The share of the newest weights in the averages at averaged update number `update`, counted from 1.
+double averaging_share(std::int64_t update);
+
 // L2 norm over all parameters, each counted once; sums in double, in an order that no thread count changes.
 double global_norm(const Parameters& gradients);
 
@@ -31,12 +38,25 @@ class Optimizer {
   Parameters* mean() { return mean_ ? &*mean_ : nullptr; }
   Parameters* variance() { return variance_ ? &*variance_ : nullptr; }
 
+  // Updates are averaged from the next one on, `done` of which lie behind (more than 0 when a run is resumed, which then
+  // fills average()). SGD only.
+  void begin_averaging(std::int64_t done = 0);
+  bool averaging() const { return average_.has_value(); }
+  std::int64_t averaged_updates() const { return averaged_updates_; }
+  // Null unless averaging; without meaning before the first averaged update.
+  Parameters* average() { return average_ ? &*average_ : nullptr; }
+  // What is evaluated: the averages as soon as there are any, `weights` otherwise.
+  const Parameters& evaluated(const Parameters& weights) const { return averaged_updates_ > 0 ? *average_ : weights; }
+
   // One update at this learning rate with gradients scaled by `gradient_scale`; step counts from 1.
   void update(Parameters& weights, const Parameters& gradients, double gradient_scale, double learning_rate, std::int64_t step);
 
  private:
   OptimizerRule rule_;
-  std::optional<Parameters> mean_, variance_;
+  ParameterLayout layout_;
+  at::TensorOptions options_;
+  std::optional<Parameters> mean_, variance_, average_;
+  std::int64_t averaged_updates_ = 0;
 };
 
 }  // namespace trellis

@@ -12,7 +12,7 @@
 namespace trellis {
 
 struct BestValidation {
-  double loss_nats_per_token = 0;
+  double loss_nats = 0;
   std::int64_t step = 0;
   bool operator==(const BestValidation&) const = default;
 };
@@ -21,15 +21,17 @@ struct RunState {
   std::int64_t step = 0;    // optimizer steps done = windows consumed, over all epochs
   std::int64_t epoch = 0;   // passes over the training split finished
   std::int64_t window = 0;  // next window of the pass
-  std::int64_t tokens = 0;  // scored in training so far
+  std::int64_t scored = 0;  // tokens or sequences, in training so far
   PlateauState plateau = {};
   std::optional<BestValidation> best = {};
   std::int64_t validations_without_best = 0;
+  std::optional<std::int64_t> averaged_updates = {};  // averaged SGD: updates in the averages; empty before it begins
   bool operator==(const RunState&) const = default;
 
   nlohmann::json to_json() const;
-  // Throws DataError naming `where` if something is missing or of another type.
-  static RunState from_json(const nlohmann::json& json, const std::string& where);
+  // version: of the state (docs/formats.md), 1 or 2. Throws DataError naming `where` if something is missing or of another
+  // type.
+  static RunState from_json(const nlohmann::json& json, int version, const std::string& where);
 };
 
 }  // namespace trellis

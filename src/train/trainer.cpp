@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cmath>
@@ -19,7 +20,9 @@
 #include "report/metrics.h"
 #include "report/progress.h"
 #include "train/checkpointing.h"
+#include "train/dataset.h"
 #include "train/from_settings.h"
+#include "train/make_task.h"
 #include "train/run_directory.h"
 #include "train/signals.h"
 #include "train/step.h"
@@ -44,10 +47,11 @@ class Trainer {
 
  private:
   void choose_start();
-  void expect_vocabulary(const CheckpointState& saved) const;
+  void load_or_initialize();
   void begin_metrics();
   void validate_now(bool epoch_ended);
   void save();
+  void observe_plateau(double loss_nats, bool epoch_ended);
   void report_step(const StepResult& result, double learning_rate);
   std::optional<Stop> stop_after_step();
   bool validation_due(bool epoch_ended) const;
@@ -58,12 +62,12 @@ class Trainer {
   RunDirectory directory_;
   std::optional<RunLock> lock_;
   std::optional<CheckpointReader> resumed_;
+  CheckpointState resumed_state_;
   Settings settings_;
-  Corpus corpus_;
-  std::optional<WindowPlan> plan_;
+  Dataset data_;
+  std::unique_ptr<Task> task_;
   std::optional<TrainingStep> training_;
-  std::optional<WindowReader> reader_;
-  std::optional<Evaluator> evaluator_;
+  std::unique_ptr<Evaluator> evaluator_;  // null without validation
   RunState state_;
   LearningRateSchedule schedule_;
 
@@ -73,81 +77,60 @@ class Trainer {
   std::optional<MetricsWriter> metrics_;   // rank 0
   std::optional<Progress> progress_;       // rank 0
   double started_ = now_seconds(), interval_started_ = started_;
-  std::int64_t interval_tokens_ = 0;
+  std::int64_t interval_scored_ = 0;
   double step_overhead_ = 0;  // seconds of the interval that went into validation and checkpoints
 };
-
-// One rank of each machine hashes the shards; the others check structure only.
-std::shared_ptr<const TokenReader> open_split(const Ranks& ranks, const Corpus& corpus, const std::string& split, bool verify) {
-  return agree(ranks.world, [&] {
-    return corpus.open_split(split, verify && ranks.rank() == 0 ? Verify::hash : Verify::structure);
-  });
-}
 
 Trainer::Trainer(const Ranks& ranks, TrainRequest request)
     : ranks_(ranks),
       request_(std::move(request)),
       directory_(request_.run),
-      corpus_(agree(ranks.world, [&] { return Corpus::open(request_.data); })) {
+      data_(agree(ranks.world, [&] { return Dataset::open(request_.data); })) {
   choose_start();
-  const TrellisShape shape = agree(ranks_.world, [&] { return shape_from(settings_, corpus_.vocabulary_size()); });
+  const TrellisShape shape = agree(ranks_.world, [&] {
+    data_.expect_settings(settings_);
+    return shape_from(settings_, data_.vocabulary_size());
+  });
   const at::TensorOptions options = agree(ranks_.world, [&] { return tensor_options_from(settings_); });
   schedule_ = schedule_from(settings_);
+  task_ = make_training_task(ranks_, data_, settings_, shape, options);
+  training_.emplace(ranks_, *task_, shape, optimizer_rule_from(settings_), options);
+  load_or_initialize();
+  task_->begin_pass(state_.epoch, state_.window);
 
-  const std::shared_ptr<const TokenReader> tokens = open_split(ranks_, corpus_, "train", settings_.data.verify);
-  plan_ = agree(ranks_.world, [&] {
-    return WindowPlan(tokens->tokens(), settings_.train.lanes, settings_.train.window, settings_.train.discard, WindowUse::training,
-                      "split 'train' of " + request_.data.string());
-  });
-  training_.emplace(ranks_, shape, settings_.auxiliary.weight, dropout_from(settings_), optimizer_rule_from(settings_),
-                    settings_.train.lanes, std::min(plan_->steps(), plan_->lane_length()), settings_.train.seed, keep_from(settings_), options);
-  if (resumed_) {
-    agree(ranks_.world, [&] { load_training(*resumed_, settings_.train.lanes, *training_); });
-    if (state_.window >= plan_->windows()) {
-      throw AgreedError<ExitCode::bad_data>(
-          fmt::format("the checkpoint stands at window {}, but a pass over this corpus has {}", state_.window, plan_->windows()),
-          request_.data.string(), "resume with the corpus that the run was started with", ranks_.size());
-    }
-  } else {
-    initialize(training_->weights(), initial_values_from(settings_), settings_.train.seed);
-    if (request_.init_from) {
-      const CheckpointReader reader = CheckpointReader::open(ranks_.world, *request_.init_from, Verify::hash);
-      agree(ranks_.world, [&] {
-        expect_vocabulary(read_state(reader));
-        load_weights(reader, training_->weights());
-      });
-      log_info("weights from {}", request_.init_from->string());
-    }
-  }
-  reader_.emplace(tokens, *plan_, training_->lanes(), state_.window,
-                  WindowReader::Options{.batches_ahead = settings_.data.prefetch});
-
-  if (corpus_.has_split("valid")) {
-    const std::shared_ptr<const TokenReader> valid = open_split(ranks_, corpus_, "valid", settings_.data.verify);
-    const std::int64_t window = settings_.valid.window > 0 ? settings_.valid.window : settings_.train.window;
-    const WindowPlan plan = agree(ranks_.world, [&] {
-      return WindowPlan(valid->tokens(), settings_.valid.lanes, window, settings_.train.discard, WindowUse::evaluation,
-                        "split 'valid' of " + request_.data.string());
-    });
-    evaluator_.emplace(ranks_, valid, plan, shape, options);
+  if (data_.has_split("valid")) {
+    evaluator_ = make_evaluator(ranks_, data_, "valid", validation_cut(settings_), settings_, shape, options);
   } else if (settings_.train.patience > 0 || settings_.schedule.plateau > 0) {
     throw AgreedError<ExitCode::wrong_setting>("train.patience and schedule.plateau need validation, but the corpus has no split 'valid'",
-                                               request_.data.string(), "preprocess with --valid, or set both to 0", ranks_.size());
+                                               request_.data.string(), "preprocess with a validation split, or set both to 0", ranks_.size());
   } else {
     log_info("the corpus has no split 'valid': there will be no validation");
   }
   begin_metrics();
-  log_info("{} parameters; {} training tokens, {} a step, {} steps a pass; {} rank(s) with {} thread(s) each",
-           format_count(static_cast<double>(training_->weights().layout().count())), tokens->tokens(),
-           settings_.train.lanes * (plan_->steps() - settings_.train.discard), plan_->windows(), ranks_.size(), at::get_num_threads());
+  log_info("{} parameters; {}, {} steps a pass; {} rank(s) with {} thread(s) each",
+           format_count(static_cast<double>(training_->weights().layout().count())), task_->description(), task_->windows(), ranks_.size(),
+           at::get_num_threads());
 }
 
-// A word's number must mean the same word to the weights and to the corpus.
-void Trainer::expect_vocabulary(const CheckpointState& saved) const {
-  if (saved.vocabulary_hash == corpus_.vocabulary_hash()) return;
-  throw DataError(fmt::format("the corpus's vocabulary ({} words, hash {}) is not the one that the checkpoint was trained with ({} words, hash {})",
-                              corpus_.vocabulary_size(), corpus_.vocabulary_hash(), saved.vocabulary, saved.vocabulary_hash),
-                  request_.data.string(), "give the run's own corpus, or preprocess with --vocabulary of that corpus");
+void Trainer::load_or_initialize() {
+  if (resumed_) {
+    agree(ranks_.world, [&] { load_training(*resumed_, resumed_state_, *training_); });
+    if (state_.window >= task_->windows()) {
+      throw AgreedError<ExitCode::bad_data>(
+          fmt::format("the checkpoint stands at window {}, but a pass over this corpus has {}", state_.window, task_->windows()),
+          request_.data.string(), "resume with the corpus that the run was started with", ranks_.size());
+    }
+    return;
+  }
+  initialize(training_->weights(), initial_values_from(settings_), settings_.train.seed);
+  if (settings_.optimizer.averaging == Averaging::always) training_->optimizer().begin_averaging();
+  if (!request_.init_from) return;
+  const CheckpointReader reader = CheckpointReader::open(ranks_.world, *request_.init_from, Verify::hash);
+  agree(ranks_.world, [&] {
+    data_.expect_identity(read_state(reader).data);
+    load_weights(reader, training_->weights());
+  });
+  log_info("weights from {}", request_.init_from->string());
 }
 
 // Decides what this run starts from: settings and state of a checkpoint, or the settings as given.
@@ -162,7 +145,8 @@ void Trainer::choose_start() {
   remove_stale(ranks_.world, directory_.checkpoints());
 
   if (resumed_) {
-    const CheckpointState saved = agree(ranks_.world, [&] { return read_state(*resumed_); });
+    resumed_state_ = agree(ranks_.world, [&] { return read_state(*resumed_); });
+    const CheckpointState& saved = resumed_state_;
     agree(ranks_.world, [&] {
       if (!request_.settings_given) {
         LoadedSettings loaded{saved.settings, {}};
@@ -176,7 +160,7 @@ void Trainer::choose_start() {
         throw ConfigError("settings differ that make it another run\n" + describe(incompatible), resumed_->path().string(),
                           "give them as they were, or start a new run (with --init-from to keep the weights)");
       }
-      expect_vocabulary(saved);
+      data_.expect_identity(saved.data);
     });
     if (const auto noticed = noticed_changes(saved.settings, settings_); !noticed.empty()) {
       log_info("settings changed since the checkpoint:\n{}", describe(noticed));
@@ -212,7 +196,7 @@ void Trainer::begin_metrics() {
 
 std::optional<std::int64_t> Trainer::total_steps() const {
   std::optional<std::int64_t> total;
-  if (settings_.train.epochs > 0) total = settings_.train.epochs * plan_->windows();
+  if (settings_.train.epochs > 0) total = settings_.train.epochs * task_->windows();
   if (settings_.train.steps > 0) total = std::min(total.value_or(settings_.train.steps), settings_.train.steps);
   return total;
 }
@@ -226,13 +210,12 @@ void Trainer::validate_now(bool epoch_ended) {
   if (!validation_due(epoch_ended)) return;
   if (progress_) progress_->clear();
   const double begun = now_seconds();
-  const EvaluationResult result = evaluator_->run(training_->weights());
+  const EvaluationResult result = evaluator_->run(training_->evaluated_weights());
   const double seconds = now_seconds() - begun;
-  observe_validation(state_.plateau, result.loss_nats_per_token, settings_.schedule.plateau);
-  const bool is_best = std::isfinite(result.loss_nats_per_token) &&
-                       (!state_.best || result.loss_nats_per_token < state_.best->loss_nats_per_token);
+  observe_plateau(result.loss_nats, epoch_ended);
+  const bool is_best = std::isfinite(result.loss_nats) && (!state_.best || result.loss_nats < state_.best->loss_nats);
   if (is_best) {
-    state_.best = BestValidation{result.loss_nats_per_token, state_.step};
+    state_.best = BestValidation{result.loss_nats, state_.step};
     state_.validations_without_best = 0;
   } else {
     ++state_.validations_without_best;
@@ -242,12 +225,26 @@ void Trainer::validate_now(bool epoch_ended) {
   step_overhead_ += seconds;
   agree(ranks_.world, [&] {
     if (!metrics_) return;
-    metrics_->write(ValidationEvent{.step = state_.step, .epoch = state_.epoch, .loss_nats_per_token = result.loss_nats_per_token,
-                                    .tokens = result.tokens, .seconds = seconds, .is_best = is_best});
-    progress_->note(fmt::format("validation at step {}: loss {} ppl {} over {} tokens in {}{}", state_.step,
-                                format_loss(result.loss_nats_per_token), format_perplexity(result.loss_nats_per_token), result.tokens,
-                                format_duration(seconds), is_best ? ", the best so far" : ""));
+    metrics_->write(ValidationEvent{.step = state_.step, .epoch = state_.epoch, .loss_nats = result.loss_nats, .accuracy = result.accuracy,
+                                    .scored = result.scored, .seconds = seconds, .is_best = is_best});
+    const std::string quality = result.accuracy ? "accuracy " + format_accuracy(*result.accuracy) : "ppl " + format_perplexity(result.loss_nats);
+    progress_->note(fmt::format("validation at step {}: loss {} {} over {} {} in {}{}", state_.step, format_loss(result.loss_nats), quality,
+                                result.scored, data_.is_text() ? "tokens" : "sequences", format_duration(seconds),
+                                is_best ? ", the best so far" : ""));
   });
+}
+
+// A plateau lowers the rate, or begins the averages where the settings say so; one that comes together with a milestone is
+// one fall, not two.
+void Trainer::observe_plateau(double loss_nats, bool epoch_ended) {
+  if (!observe_validation(state_.plateau, loss_nats, settings_.schedule.plateau)) return;
+  const auto& milestones = settings_.schedule.milestones;
+  const bool at_milestone = epoch_ended && std::find(milestones.begin(), milestones.end(), state_.epoch) != milestones.end();
+  const bool averages = settings_.optimizer.averaging == Averaging::plateau;
+  if (averages || at_milestone) --state_.plateau.falls;
+  if (!averages || training_->optimizer().averaging()) return;
+  training_->optimizer().begin_averaging();
+  if (ranks_.rank() == 0) log_info("validation has reached a plateau: averaged SGD begins at step {}", state_.step);
 }
 
 void Trainer::save() {
@@ -256,9 +253,10 @@ void Trainer::save() {
   if (saved_step_ == state_.step) return;
   if (progress_) progress_->clear();
   const double begun = now_seconds();
+  const Optimizer& optimizer = training_->optimizer();
+  state_.averaged_updates = optimizer.averaging() ? std::optional(optimizer.averaged_updates()) : std::nullopt;
   const WriteReport report = save_checkpoint(ranks_, directory_.checkpoints(), *training_,
-                                             {.run = state_, .settings = settings_, .vocabulary = corpus_.vocabulary_size(),
-                                              .vocabulary_hash = corpus_.vocabulary_hash()});
+                                             {.run = state_, .settings = settings_, .data = data_.identity()});
   saved_step_ = state_.step;
   prune_checkpoints(ranks_.world, directory_.checkpoints(), settings_.checkpoint.keep,
                     state_.best ? std::optional(state_.best->step) : std::nullopt);
@@ -271,34 +269,36 @@ void Trainer::save() {
 }
 
 void Trainer::report_step(const StepResult& result, double learning_rate) {
-  interval_tokens_ += result.tokens;
+  interval_scored_ += result.loss.scored;
   if (!metrics_) return;
   const double now = now_seconds();
   const double seconds = std::max(1e-9, now - interval_started_ - step_overhead_);
-  const double rate = static_cast<double>(interval_tokens_) / seconds;
+  const double rate = static_cast<double>(interval_scored_) / seconds;
   const bool due = state_.step % settings_.log.every == 0;
   progress_->step({.step = state_.step,
                    .total_steps = total_steps(),
                    .epoch = state_.epoch + 1,
-                   .loss_nats_per_token = result.loss_nats_per_token,
+                   .loss_nats = result.loss.loss_nats,
+                   .accuracy = result.loss.accuracy,
                    .learning_rate = learning_rate,
                    .gradient_norm = result.gradient_norm,
-                   .tokens_per_second = rate},
+                   .scored_per_second = rate},
                   due, now);
   if (!due) return;
   metrics_->write(StepEvent{.step = state_.step,
                             .epoch = state_.epoch,
                             .window = state_.window,
-                            .loss_nats_per_token = result.loss_nats_per_token,
-                            .auxiliary_loss = settings_.auxiliary.every > 0 ? std::optional(result.auxiliary_loss_nats_per_token) : std::nullopt,
+                            .loss_nats = result.loss.loss_nats,
+                            .accuracy = result.loss.accuracy,
+                            .auxiliary_loss = settings_.auxiliary.every > 0 ? std::optional(result.loss.auxiliary_loss_nats) : std::nullopt,
                             .learning_rate = learning_rate,
                             .gradient_norm = result.gradient_norm,
-                            .tokens = state_.tokens,
-                            .tokens_per_second = rate,
+                            .scored = state_.scored,
+                            .scored_per_second = rate,
                             .seconds = seconds,
                             .memory_bytes = process_memory().peak_bytes});
   interval_started_ = now;
-  interval_tokens_ = 0;
+  interval_scored_ = 0;
   step_overhead_ = 0;
 }
 
@@ -321,22 +321,19 @@ ExitCode Trainer::run() {
   std::optional<Stop> stop;
   if (resumed_) stop = stop_after_step();  // a run that had ended has nothing left to do
   while (!stop) {
-    const WindowBatch* batch = reader_->next();
-    require(batch != nullptr, "a pass ends where its last window was used");
     const double learning_rate = learning_rate_at(schedule_, state_.step, state_.epoch, state_.plateau.falls);
-    const StepResult result = training_->run(*batch, state_.step, learning_rate);
+    const StepResult result = training_->run(state_.step, learning_rate);
     ++state_.step;
     ++state_.window;
-    state_.tokens += result.tokens;
+    state_.scored += result.loss.scored;
     report_step(result, learning_rate);
 
-    const bool epoch_ended = state_.window == plan_->windows();
+    const bool epoch_ended = state_.window == task_->windows();
     if (epoch_ended) {
       ++state_.epoch;
       state_.window = 0;
-      reader_->restart(0);
+      task_->begin_pass(state_.epoch, 0);
     }
-    if (epoch_ended || plan_->overlapping()) training_->clear_history();
     validate_now(epoch_ended);
     if (settings_.checkpoint.every > 0 && state_.step % settings_.checkpoint.every == 0) checkpoint_wanted_ = true;
     stop = stop_after_step();

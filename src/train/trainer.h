@@ -6,8 +6,7 @@
 
 #include "base/exit_codes.h"
 #include "config/settings_io.h"
-#include "corpus/corpus.h"
-#include "train/evaluation.h"
+#include "train/ranks.h"
 
 namespace trellis {
 

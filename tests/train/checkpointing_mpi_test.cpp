@@ -18,7 +18,9 @@ namespace {
 using testing::HasSubstr;
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kLanes = 7, kSteps = 5;
+constexpr std::int64_t kLanes = 7, kAveraged = 3;
+
+enum class Method { adam, sgd, averaged_sgd };
 
 TrellisShape shape() {
   TrellisShape shape;
@@ -30,10 +32,40 @@ TrellisShape shape() {
   return shape;
 }
 
-TrainingStep training(const Ranks& ranks, OptimizerRule::Kind kind, const TrellisShape& network, at::ScalarType type = at::kDouble,
-                      std::int64_t lanes = kLanes) {
-  return TrainingStep(ranks, network, 0, {}, {.kind = kind}, lanes, kSteps, 1, Keep::states, type);
-}
+// A task that trains nothing and carries the lanes of a history.
+class CarriedLanes : public Task {
+ public:
+  CarriedLanes(const Ranks& ranks, const TrellisShape& network, at::ScalarType type, std::int64_t lanes)
+      : all_(lanes), own_(shard_range(lanes, ranks.size(), ranks.rank())),
+        hidden(at::zeros({own_.size(), network.hidden}, type)), cell(at::zeros({own_.size(), network.hidden}, type)) {}
+
+  std::int64_t windows() const override { return 1; }
+  void begin_pass(std::int64_t, std::int64_t) override {}
+  StepLoss forward_backward(const Parameters&, std::int64_t, Parameters&) override { return {}; }
+  void finish_gradients(const Parameters&, Parameters&) override {}
+  std::int64_t all_lanes() const override { return all_; }
+  Range lanes() const override { return own_; }
+  std::vector<LaneState> lane_states() override { return {{"history.hidden", hidden}, {"history.cell", cell}}; }
+  std::string description() const override { return ""; }
+
+ private:
+  std::int64_t all_;
+  Range own_;
+
+ public:
+  at::Tensor hidden, cell;
+};
+
+// A training step and its task.
+struct Training {
+  Training(const Ranks& ranks, Method method, const TrellisShape& network, at::ScalarType type = at::kDouble, std::int64_t lanes = kLanes)
+      : task(ranks, network, type, lanes),
+        step(ranks, task, network, {.kind = method == Method::adam ? OptimizerRule::Kind::adam : OptimizerRule::Kind::sgd}, type) {
+    if (method == Method::averaged_sgd) step.optimizer().begin_averaging(kAveraged);
+  }
+  CarriedLanes task;
+  TrainingStep step;
+};
 
 // Every element its own number, the same on every rank; padding stays zero.
 void number(Parameters& parameters, double first) {
@@ -48,27 +80,29 @@ at::Tensor numbered_lanes(const Range& lanes, std::int64_t channels, double firs
   return at::arange(lanes.begin, lanes.end, at::kDouble).unsqueeze(1) + at::arange(channels, at::kDouble).unsqueeze(0) / 1000 + first;
 }
 
-void number(TrainingStep& step) {
-  number(step.weights(), 0.25);
-  if (step.optimizer().mean()) number(*step.optimizer().mean(), 1e5);
-  if (step.optimizer().variance()) number(*step.optimizer().variance(), 2e5);
-  step.history().hidden.copy_(numbered_lanes(step.lanes(), shape().hidden, 100));
-  step.history().cell.copy_(numbered_lanes(step.lanes(), shape().hidden, 200));
+void number(Training& training) {
+  Optimizer& optimizer = training.step.optimizer();
+  number(training.step.weights(), 0.25);
+  if (optimizer.mean()) number(*optimizer.mean(), 1e5);
+  if (optimizer.variance()) number(*optimizer.variance(), 2e5);
+  if (optimizer.average()) number(*optimizer.average(), 3e5);
+  training.task.hidden.copy_(numbered_lanes(training.task.lanes(), shape().hidden, 100));
+  training.task.cell.copy_(numbered_lanes(training.task.lanes(), shape().hidden, 200));
 }
 
-CheckpointState state() {
+CheckpointState state(Method method = Method::adam) {
   CheckpointState state;
-  state.run = {.step = 12, .epoch = 1, .window = 4, .tokens = 12345, .plateau = {.recent = {6.5, 6.25}, .best_before = 5.5, .falls = 1},
+  state.run = {.step = 12, .epoch = 1, .window = 4, .scored = 12345, .plateau = {.recent = {6.5, 6.25}, .best_before = 5.5, .falls = 1},
                .best = BestValidation{5.25, 10}, .validations_without_best = 2};
+  if (method == Method::averaged_sgd) state.run.averaged_updates = kAveraged;
   state.settings.train.window = 17;
   state.settings.model.cutoffs = {50, 300};
   state.settings.optimizer.learning_rate = 0.1;
-  state.vocabulary = 700;
-  state.vocabulary_hash = "0123456789abcdef0123456789abcdef";
+  state.data = {{"kind", "text"}, {"words", 700}, {"hash", "0123456789abcdef0123456789abcdef"}};
   return state;
 }
 
-class Checkpointing : public testing::TestWithParam<OptimizerRule::Kind> {
+class Checkpointing : public testing::TestWithParam<Method> {
  protected:
   Checkpointing() {
     std::string name = (fs::temp_directory_path() / "trellis-checkpointing-XXXXXX").string();
@@ -87,67 +121,90 @@ class Checkpointing : public testing::TestWithParam<OptimizerRule::Kind> {
 };
 
 TEST_P(Checkpointing, EachRankWritesItsShareOfTheBytes) {
-  TrainingStep step = training(ranks, GetParam(), shape());
-  number(step);
-  const WriteReport report = save_checkpoint(ranks, root, step, state());
+  Training training(ranks, GetParam(), shape());
+  number(training);
+  const WriteReport report = save_checkpoint(ranks, root, training.step, state(GetParam()));
   EXPECT_EQ(report.path, root / "step-0000000012");
-  const std::int64_t copies = GetParam() == OptimizerRule::Kind::adam ? 3 : 1;
-  const std::int64_t expected = (step.weights().layout().count() * copies + 2 * kLanes * shape().hidden) * 8;
+  const std::int64_t copies = GetParam() == Method::adam ? 3 : GetParam() == Method::averaged_sgd ? 2 : 1;
+  const std::int64_t expected = (training.step.weights().layout().count() * copies + 2 * kLanes * shape().hidden) * 8;
   EXPECT_EQ(report.bytes_total, expected) << "every tensor once, whatever the number of ranks";
   const double share = static_cast<double>(expected) / world.size();
   EXPECT_NEAR(static_cast<double>(report.bytes_this_rank), share, 0.1 * share);
 }
 
+void expect_equal(Training& read, Training& written) {
+  EXPECT_TRUE(at::equal(read.step.weights().flat(), written.step.weights().flat()));
+  EXPECT_TRUE(at::equal(read.task.hidden, written.task.hidden));
+  EXPECT_TRUE(at::equal(read.task.cell, written.task.cell));
+  Optimizer &one = read.step.optimizer(), &other = written.step.optimizer();
+  if (one.mean()) { EXPECT_TRUE(at::equal(one.mean()->flat(), other.mean()->flat())); }
+  if (one.variance()) { EXPECT_TRUE(at::equal(one.variance()->flat(), other.variance()->flat())); }
+  EXPECT_EQ(one.averaged_updates(), other.averaged_updates());
+  if (other.average()) { EXPECT_TRUE(at::equal(one.average()->flat(), other.average()->flat())); }
+}
+
 TEST_P(Checkpointing, TheSameRanksReadBackEveryTensor) {
-  TrainingStep written = training(ranks, GetParam(), shape()), read = training(ranks, GetParam(), shape());
+  Training written(ranks, GetParam(), shape());
+  // averages begin where the checkpoint says so, not where the settings do
+  Training read(ranks, GetParam() == Method::adam ? Method::adam : Method::sgd, shape());
   number(written);
-  const WriteReport report = save_checkpoint(ranks, root, written, state());
-  const CheckpointReader reader = CheckpointReader::open(world, report.path, Verify::hash);
-  load_training(reader, kLanes, read);
-  EXPECT_TRUE(at::equal(read.weights().flat(), written.weights().flat()));
-  EXPECT_TRUE(at::equal(read.history().hidden, written.history().hidden));
-  EXPECT_TRUE(at::equal(read.history().cell, written.history().cell));
-  if (GetParam() == OptimizerRule::Kind::adam) {
-    EXPECT_TRUE(at::equal(read.optimizer().mean()->flat(), written.optimizer().mean()->flat()));
-    EXPECT_TRUE(at::equal(read.optimizer().variance()->flat(), written.optimizer().variance()->flat()));
-  }
+  const WriteReport report = save_checkpoint(ranks, root, written.step, state(GetParam()));
+  load_training(CheckpointReader::open(world, report.path, Verify::hash), state(GetParam()), read.step);
+  expect_equal(read, written);
 }
 
 TEST_P(Checkpointing, OtherNumbersOfRanksReadBackTheirLanes) {
-  TrainingStep written = training(ranks, GetParam(), shape());
+  Training written(ranks, GetParam(), shape());
   number(written);
-  const WriteReport report = save_checkpoint(ranks, root, written, state());
+  const WriteReport report = save_checkpoint(ranks, root, written.step, state(GetParam()));
   // groups of one and of up to two ranks, all at once
   for (const int width : {1, 2}) {
     const Communicator part = world.split(world.rank() / width, 0);
     const ProcessGroup part_group(make_backend(at::Device(at::kCPU), part));
     const Ranks few{part, part_group};
-    TrainingStep expected = training(few, GetParam(), shape()), read = training(few, GetParam(), shape());
+    Training expected(few, GetParam(), shape()), read(few, GetParam() == Method::adam ? Method::adam : Method::sgd, shape());
     number(expected);
-    load_training(CheckpointReader::open(part, report.path, Verify::hash), kLanes, read);
-    EXPECT_EQ(read.lanes(), shard_range(kLanes, part.size(), part.rank()));
-    EXPECT_TRUE(at::equal(read.history().hidden, expected.history().hidden)) << width;
-    EXPECT_TRUE(at::equal(read.history().cell, expected.history().cell)) << width;
-    EXPECT_TRUE(at::equal(read.weights().flat(), expected.weights().flat())) << width;
+    load_training(CheckpointReader::open(part, report.path, Verify::hash), state(GetParam()), read.step);
+    EXPECT_EQ(read.task.lanes(), shard_range(kLanes, part.size(), part.rank()));
+    expect_equal(read, expected);
   }
 }
 
+// Whoever only wants weights gets the averages of a run that averages.
+TEST_P(Checkpointing, WeightsAreTheAveragesWhereThereAreAny) {
+  Training written(ranks, GetParam(), shape());
+  number(written);
+  const WriteReport report = save_checkpoint(ranks, root, written.step, state(GetParam()));
+  Parameters weights(ParameterLayout(shape()), at::kDouble);
+  load_weights(CheckpointReader::open(world, report.path, Verify::hash), weights);
+  EXPECT_TRUE(at::equal(weights.flat(), written.step.evaluated_weights().flat()));
+  EXPECT_EQ(at::equal(weights.flat(), written.step.weights().flat()), GetParam() != Method::averaged_sgd);
+}
+
 TEST_P(Checkpointing, TheStateReadsBackAsItWas) {
-  TrainingStep step = training(ranks, GetParam(), shape());
-  const WriteReport report = save_checkpoint(ranks, root, step, state());
+  Training training(ranks, GetParam(), shape());
+  const WriteReport report = save_checkpoint(ranks, root, training.step, state(GetParam()));
   const CheckpointState read = read_state(CheckpointReader::open(world, report.path, Verify::hash));
-  EXPECT_EQ(read.run, state().run);
+  EXPECT_EQ(read.run, state(GetParam()).run);
   EXPECT_EQ(read.settings.train.window, 17);
   EXPECT_EQ(read.settings.model.cutoffs, (std::vector<std::int64_t>{50, 300}));
   EXPECT_EQ(read.settings.optimizer.learning_rate, 0.1);
-  EXPECT_EQ(read.vocabulary, 700);
-  EXPECT_EQ(read.vocabulary_hash, state().vocabulary_hash);
+  EXPECT_EQ(read.data, state().data);
 }
 
-// The message that loading `reader` into `step` ends with.
-std::string refusal(const CheckpointReader& reader, std::int64_t lanes, TrainingStep& step) {
+TEST_P(Checkpointing, WeightsAreConvertedToAnotherPrecision) {
+  Training written(ranks, GetParam(), shape());
+  number(written);
+  const WriteReport report = save_checkpoint(ranks, root, written.step, state(GetParam()));
+  Parameters weights(ParameterLayout(shape()), at::kFloat);
+  load_weights(CheckpointReader::open(world, report.path, Verify::hash), weights);
+  EXPECT_TRUE(at::equal(weights.flat(), written.step.evaluated_weights().flat().to(at::kFloat)));
+}
+
+// The message that loading `reader` into `training` ends with.
+std::string refusal(const CheckpointReader& reader, Training&& training) {
   try {
-    load_training(reader, lanes, step);
+    load_training(reader, state(), training.step);
   } catch (const DataError& error) {
     return error.fact();
   }
@@ -155,33 +212,30 @@ std::string refusal(const CheckpointReader& reader, std::int64_t lanes, Training
 }
 
 TEST_P(Checkpointing, AnotherNetworkOrNumberOfLanesIsRefused) {
-  TrainingStep step = training(ranks, GetParam(), shape());
-  const WriteReport report = save_checkpoint(ranks, root, step, state());
+  const Method method = GetParam();
+  Training training(ranks, method, shape());
+  const WriteReport report = save_checkpoint(ranks, root, training.step, state(method));
   const CheckpointReader reader = CheckpointReader::open(world, report.path, Verify::hash);
   TrellisShape wider = shape();
   wider.hidden = 48;
-  TrainingStep other = training(ranks, GetParam(), wider);
-  EXPECT_THAT(refusal(reader, kLanes, other), HasSubstr("expected float64 [192"));
-  TrainingStep single = training(ranks, GetParam(), shape(), at::kFloat);
-  EXPECT_THAT(refusal(reader, kLanes, single), HasSubstr("expected float32 ["));
-  TrainingStep more = training(ranks, GetParam(), shape(), at::kDouble, kLanes + 1);
-  EXPECT_EQ(refusal(reader, kLanes + 1, more), "tensor history.hidden: expected float64 [8, 40], the checkpoint has float64 [7, 40]");
-  const auto other_kind = GetParam() == OptimizerRule::Kind::sgd ? OptimizerRule::Kind::adam : OptimizerRule::Kind::sgd;
-  TrainingStep otherwise = training(ranks, other_kind, shape());
-  EXPECT_EQ(refusal(reader, kLanes, otherwise), other_kind == OptimizerRule::Kind::adam
-                                                    ? "the checkpoint holds no tensor \"optimizer.mean.embedding\""
-                                                    : "no error");  // settings tell the optimizer; weights may be had without it
+  EXPECT_THAT(refusal(reader, Training(ranks, method, wider)), HasSubstr("expected float64 [192"));
+  EXPECT_THAT(refusal(reader, Training(ranks, method, shape(), at::kFloat)), HasSubstr("expected float32 ["));
+  EXPECT_EQ(refusal(reader, Training(ranks, method, shape(), at::kDouble, kLanes + 1)),
+            "tensor history.hidden: expected float64 [8, 40], the checkpoint has float64 [7, 40]");
+  // settings tell the optimizer; weights may be had without it
+  EXPECT_EQ(refusal(reader, Training(ranks, method == Method::adam ? Method::sgd : Method::adam, shape())),
+            method == Method::adam ? "no error" : "the checkpoint holds no tensor \"optimizer.mean.embedding\"");
 }
 
-INSTANTIATE_TEST_SUITE_P(Optimizers, Checkpointing, testing::Values(OptimizerRule::Kind::adam, OptimizerRule::Kind::sgd));
+INSTANTIATE_TEST_SUITE_P(Optimizers, Checkpointing, testing::Values(Method::adam, Method::sgd, Method::averaged_sgd));
 
 // A folder that cannot be made ends every rank alike.
 TEST_P(Checkpointing, AFailedWriteIsTheSameErrorOnEveryRank) {
-  TrainingStep step = training(ranks, GetParam(), shape());
+  Training training(ranks, GetParam(), shape());
   if (world.rank() == 0) std::ofstream(root / "file") << "in the way";
   world.barrier();
   try {
-    save_checkpoint(ranks, root / "file" / "checkpoints", step, state());
+    save_checkpoint(ranks, root / "file" / "checkpoints", training.step, state());
     ADD_FAILURE() << "no error";
   } catch (const WriteError& error) {
     EXPECT_THAT(error.fact(), HasSubstr("Not a directory"));

@@ -1,5 +1,5 @@
 """compare_runs.py RUN RUN LIMIT STEPS: exit 0 only if both runs took the same STEPS steps with the same losses, auxiliary
-losses and gradient norms, and if their newest checkpoints hold the same tensors, all to the relative LIMIT. A tensor's
+losses, accuracies and gradient norms, and if their newest checkpoints hold the same tensors, all to the relative LIMIT. A tensor's
 error is relative to its largest element."""
 import glob
 import json
@@ -32,9 +32,11 @@ def main(first, second, limit, count):
         sys.exit(f"steps {sorted(one)} and {sorted(other)}, expected 1 to {count} in both")
     worst = 0.0
     for step in one:
-        for key in ("loss_nats", "aux_loss", "gradient_norm"):
+        for key in ("loss_nats", "aux_loss", "accuracy", "gradient_norm"):
+            if key not in one[step] and key not in other[step]:
+                continue
             a, b = one[step][key], other[step][key]
-            error = abs(a - b) / abs(a)
+            error = abs(a - b) / (abs(a) or 1)
             if not error <= limit:
                 sys.exit(f"step {step}: {key} {a!r} and {b!r}, relative difference {error:.2e} is above {limit:.0e}")
             worst = max(worst, error)

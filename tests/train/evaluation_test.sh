@@ -65,7 +65,7 @@ equal "window of 3: tokens" "$(figure tokens)" $((test_tokens - 1))
 
 # as people read it
 expect 0 "$trellis" evaluate --data text --run run
-says "test: $((test_tokens - 1)) tokens scored (1 lane(s), windows of 10 steps)"
+says "test: $((test_tokens - 1)) tokens scored (1 lane(s), windows of 10 steps, history handed on)"
 says "a word"
 
 # history discarded: windows overlap, and every token but the first still counts once
@@ -76,6 +76,69 @@ for count in 1 3; do
 done
 evaluate 1 --run discarded --split valid --lanes 5
 equal "discarded: validation" "$(figure loss_nats_per_token)" "$(sed -n 's/.*"event":"validation".*"loss_nats":\([^,]*\),.*/\1/p' discarded/metrics.jsonl)"
+
+# Modes of evaluation that the run was not trained with. What is scored is listed token by token.
+# listed FILE: tokens in it, and the mean of -log p
+listed() { awk -F '\t' 'NR > 1 { n++; sum -= $4 } END { printf "%d %.17g", n, sum / n }' "$1"; }
+reach=4  # levels of the network, kernel 2
+evaluate 1 --run run --discard $((reach * 2)) --log-probabilities one.tsv
+equal "discarded: every token but the first" "$(figure tokens)" $((test_tokens - 1))
+exact=$(figure loss_nats_per_token)
+read -r count mean <<< "$(listed one.tsv)"
+equal "listed tokens" "$count" $((test_tokens - 1))
+near "mean of the list" "$mean" "$exact" 1e-12
+[ "$(cut -f 1 one.tsv | tail -n +2)" = "$(seq 1 $((test_tokens - 1)))" ] || fail "positions are not 1, 2, 3, ..."
+[ "$(cut -f 3 one.tsv | tail -n +2 | sed 's/<eos>//' | xargs)" = "$(cut -d ' ' -f 2- <<< "$(xargs < text.test)")" ] || fail "the listed tokens are not the text"
+# history is no longer than the network reaches: windows and lanes do not matter any more
+for arguments in "--discard 8 --lanes 5 --context 40" "--discard 8 --lanes 3 --context 9 --window 33" "--window 7 --discard 5"; do
+  for count in 1 3; do
+    rm -f many.tsv
+    # shellcheck disable=SC2086
+    evaluate "$count" --run run --log-probabilities many.tsv $arguments
+    equal "$arguments: tokens" "$(figure tokens)" $((test_tokens - 1))
+    near "$arguments" "$(figure loss_nats_per_token)" "$exact" 1e-12
+    cmp -s <(cut -f 1-3 one.tsv) <(cut -f 1-3 many.tsv) || fail "$arguments on $count ranks: another list of tokens"
+    paste one.tsv many.tsv | awk -F '\t' 'NR > 1 { d = $4 - $8; if (d < 0) d = -d; if (d > 1e-10) bad++ } END { exit bad > 0 }' || fail "$arguments on $count ranks: log-probabilities differ"
+  done
+done
+evaluate 1 --run run
+[ "$(figure loss_nats_per_token)" != "$exact" ] || fail "history handed on should not be history discarded"
+# as the scripts: five lanes, none scores its first steps
+evaluate 1 --run run --like-scripts --discard 6
+equal "like the scripts: tokens" "$(figure tokens)" $((5 * (test_tokens / 5 - 1 - 6)))
+evaluate 1 --run run --like-scripts
+equal "like the scripts, history handed on" "$(figure tokens)" $((5 * (test_tokens / 5 - 1)))
+evaluate 1 --run run --precision float32
+near "in float32" "$(figure loss_nats_per_token)" "$(evaluate 1 --run run && figure loss_nats_per_token)" 1e-5
+
+# what would be lost or cannot be
+refuse 73 "there is something already" "$trellis" evaluate --run run --data text --log-probabilities one.tsv
+refuse 74 "cannot be written" "$trellis" evaluate --run run --data text --log-probabilities nowhere/one.tsv
+refuse 2 "--like-scripts has no --context" "$trellis" evaluate --run run --data text --like-scripts --context 3
+refuse 78 "10 discarded steps in windows of 10 steps" "$trellis" evaluate --run run --data text --discard 10
+refuse 2 "give either --run or --checkpoint" "$trellis" evaluate --run run --data text --checkpoint run
+
+# a classifier: every sequence, on any number of ranks, whatever the lanes
+sequences images 46
+data=images
+expect 0 train 1 classified "${classifier[@]}" train.steps=60 optimizer.learning_rate=0.02 valid.every=20
+for count in 1 3; do
+  for lanes in 0 4 40; do
+    expect 0 ranks "$count" "$trellis" evaluate --data images --run classified --json --lanes "$lanes"
+    equal "sequences" "$(figure sequences)" 31
+    accuracy=$(figure accuracy)
+    near "accuracy" "$accuracy" "${first_accuracy:=$accuracy}" 1e-14
+    near "loss" "$(figure loss_nats_per_sequence)" "${first_loss:=$(figure loss_nats_per_sequence)}" 1e-12
+  done
+done
+awk -v a="$accuracy" 'BEGIN { exit !(a > 0.9) }' || fail "where the bright steps lie was not learnt: $accuracy"
+expect 0 "$trellis" evaluate --data images --run classified
+says "test: 31 sequences"
+says "accuracy    "
+refuse 2 "are for texts" "$trellis" evaluate --data images --run classified --context 3
+refuse 65 "" "$trellis" evaluate --data text --run classified
+refuse 65 "" "$trellis" evaluate --data images --run run
+data=text
 
 # all weights zero: every word is equally likely, and the loss is ln V
 expect 0 train 1 uniform train.steps=1 model.cutoffs= model.kernel_std=0 model.embedding_range=0 optimizer.name=sgd optimizer.learning_rate=1e-300

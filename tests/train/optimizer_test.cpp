@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <memory>
+#include <vector>
 
 #include <torch/nn/utils/clip_grad.h>
 #include <torch/optim/adam.h>
@@ -144,6 +145,63 @@ TEST(GlobalNorm, OfNanIsNanAndOfLargeFloatsIsFinite) {
   EXPECT_NEAR(global_norm(gradients), 6e30, 1e25);
   gradients.view("bias")[0] = std::nanf("");
   EXPECT_TRUE(std::isnan(global_norm(gradients)));
+}
+
+// Weights after each of `updates` updates of SGD, averaged from update `from` on (counted from 1).
+struct Course {
+  std::vector<at::Tensor> weights;
+  at::Tensor evaluated;
+};
+Course averaged_course(int updates, int from, int interrupted_at = 0) {
+  at::manual_seed(5);
+  const ParameterLayout layout(small_shape());
+  Parameters weights(layout, at::kDouble), gradients(layout, at::kDouble);
+  fill_normal(weights, 1);
+  auto optimizer = std::make_unique<Optimizer>(OptimizerRule{.kind = OptimizerRule::Kind::sgd}, layout, at::kDouble);
+  Course course;
+  for (int update = 1; update <= updates; ++update) {
+    if (update == from) optimizer->begin_averaging();
+    fill_normal(gradients, 1);
+    optimizer->update(weights, gradients, 1, 0.5, update);
+    course.weights.push_back(weights.flat().clone());
+    if (update == interrupted_at) {  // another process goes on with what a checkpoint holds
+      auto resumed = std::make_unique<Optimizer>(OptimizerRule{.kind = OptimizerRule::Kind::sgd}, layout, at::kDouble);
+      resumed->begin_averaging(optimizer->averaged_updates());
+      resumed->average()->flat().copy_(optimizer->average()->flat());
+      optimizer = std::move(resumed);
+    }
+  }
+  course.evaluated = optimizer->evaluated(weights).flat().clone();
+  return course;
+}
+
+TEST(AveragedSgd, IsTheMeanOfAllWeightsFromTheSecondUpdateOn) {
+  for (const int from : {1, 4}) {
+    for (int updates = from; updates <= 9; ++updates) {
+      const Course course = averaged_course(updates, from);
+      const std::size_t first = static_cast<std::size_t>(updates == from ? from - 1 : from);
+      const at::Tensor mean = at::stack(std::vector<at::Tensor>(course.weights.begin() + static_cast<std::ptrdiff_t>(first), course.weights.end())).mean(0);
+      EXPECT_LE(largest_difference(course.evaluated, mean), 1e-14) << from << " " << updates;
+    }
+  }
+}
+
+TEST(AveragedSgd, BeforeItBeginsTheWeightsThemselvesAreEvaluated) {
+  const Course course = averaged_course(3, 4);
+  EXPECT_TRUE(at::equal(course.evaluated, course.weights.back()));
+}
+
+TEST(AveragedSgd, GoesOnFromACheckpointAsIfItHadNotStopped) {
+  for (const int interrupted_at : {2, 3, 6}) {
+    EXPECT_TRUE(at::equal(averaged_course(8, 2, interrupted_at).evaluated, averaged_course(8, 2).evaluated)) << interrupted_at;
+  }
+}
+
+TEST(AveragedSgd, SharesAreThoseOfARunningMean) {
+  EXPECT_EQ(averaging_share(1), 1);
+  EXPECT_EQ(averaging_share(2), 1);
+  EXPECT_EQ(averaging_share(3), 0.5);
+  EXPECT_EQ(averaging_share(11), 0.1);
 }
 
 TEST(ClippingFactor, IsThatOfLibTorch) {

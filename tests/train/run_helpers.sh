@@ -70,6 +70,25 @@ corpus() {
   }
 }
 
+# sequences NAME TRAINING: folder NAME with labelled sequences of 12 steps, three classes: where the bright steps lie
+sequences() {
+  "$python" - "$1" "$2" << 'PYTHON'
+import random, struct, sys
+name, training = sys.argv[1], int(sys.argv[2])
+rng = random.Random(5)
+for split, count in (("train", training), ("valid", 23), ("test", 31)):
+    labels = bytes(rng.randrange(3) for _ in range(count))
+    pixels = bytes(min(255, rng.randrange(120) + (130 if step // 4 == label else 0)) for label in labels for step in range(12))
+    open(f"{name}.{split}.images", "wb").write(struct.pack(">IIII", 0x803, count, 3, 4) + pixels)
+    open(f"{name}.{split}.labels", "wb").write(struct.pack(">II", 0x801, count) + labels)
+PYTHON
+  "$BUILD_BIN/trellis-preprocess" images --format idx --classes 3 --train "$1.train.images" --train-labels "$1.train.labels" \
+    --valid "$1.valid.images" --valid-labels "$1.valid.labels" --test "$1.test.images" --test-labels "$1.test.labels" --output "$1" > "$1.log" 2>&1 || {
+    cat "$1.log"
+    exit 1
+  }
+}
+
 # Every kind of dropout, cluster, auxiliary output and normalisation, small.
 cat > small.ini << 'INI'
 [model]
@@ -99,6 +118,13 @@ lanes = 5
 [log]
 every = 1
 INI
+
+# words that make small.ini a classifier of `sequences`, and a mixture of softmaxes over mixed groups with penalties
+classifier=(model.task=classifier model.outputs=3 model.embedding=1 model.cutoffs= model.dilations=1,2 model.levels=4 train.window=12
+  dropout.embedding=0 dropout.hidden=0.1 dropout.input=0.1 dropout.output=0.1 dropout.weight=0.1 auxiliary.every=0 auxiliary.weight=0
+  data.shuffle=true data.permute=true)
+mixture=(model.cutoffs= model.experts=3 model.embedding=10 model.groups=2 model.injection_every=2 dropout.latent=0.2
+  penalty.activation=0.5 penalty.slowness=0.25)
 
 # train RANKS RUN [WORD...]: on the corpus $data with small.ini
 train() {

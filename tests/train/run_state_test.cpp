@@ -12,20 +12,28 @@ using nlohmann::json;
 using testing::HasSubstr;
 
 RunState full() {
-  return {.step = 1'000'000'000'000, .epoch = 3, .window = 7, .tokens = 9'007'199'254'740'993,
+  return {.step = 1'000'000'000'000, .epoch = 3, .window = 7, .scored = 9'007'199'254'740'993,
           .plateau = {.recent = {1.0 / 3, 5e-324}, .best_before = 0.1 + 0.2, .falls = 2},
-          .best = BestValidation{4.9406564584124654e-10, 12}, .validations_without_best = 5};
+          .best = BestValidation{4.9406564584124654e-10, 12}, .validations_without_best = 5, .averaged_updates = 12};
 }
 
 TEST(RunState, ReadsBackToTheLastBit) {
   for (const RunState& state : {RunState{}, full()}) {
-    EXPECT_EQ(RunState::from_json(json::parse(state.to_json().dump()), "here"), state);
+    EXPECT_EQ(RunState::from_json(json::parse(state.to_json().dump()), 2, "here"), state);
   }
+}
+
+TEST(RunState, ReadsTheFirstVersion) {
+  const json first = json::parse(R"({"step": 12, "epoch": 1, "window": 3, "tokens": 4096, "validations_without_best": 2,
+    "plateau": {"recent": [5.5], "falls": 1, "best_before": null}, "best": {"loss_nats_per_token": 5.25, "step": 10}})");
+  const RunState expected{.step = 12, .epoch = 1, .window = 3, .scored = 4096, .plateau = {.recent = {5.5}, .best_before = {}, .falls = 1},
+                          .best = BestValidation{5.25, 10}, .validations_without_best = 2};
+  EXPECT_EQ(RunState::from_json(first, 1, "here"), expected);
 }
 
 std::string refusal(const json& state) {
   try {
-    RunState::from_json(state, "manifest.json");
+    RunState::from_json(state, 2, "manifest.json");
   } catch (const DataError& error) {
     EXPECT_EQ(error.where(), "manifest.json");
     return error.fact();
@@ -54,7 +62,7 @@ TEST(RunState, RefusesAnotherType) {
 }
 
 TEST(RunState, RefusesNegativeCounts) {
-  for (const char* name : {"step", "epoch", "window", "tokens"}) {
+  for (const char* name : {"step", "epoch", "window", "scored", "averaged_updates"}) {
     json negative = full().to_json();
     negative[name] = -1;
     EXPECT_EQ(refusal(negative), "the run's state holds a negative count") << name;

@@ -11,7 +11,7 @@ sgd=(optimizer.name=sgd optimizer.learning_rate=2 optimizer.weight_decay=0.001 s
 
 # What may not differ: everything but times and the moment of saving.
 numbers_of() {
-  sed -nE 's/,"(seconds|tokens_per_second|memory_bytes)":[^,}]*//g; s/"time":[^,]*,//; /"event":"(step|validation)"/p' "$1/metrics.jsonl"
+  sed -nE 's/,"(seconds|tokens_per_second|sequences_per_second|memory_bytes)":[^,}]*//g; s/"time":[^,]*,//; /"event":"(step|validation)"/p' "$1/metrics.jsonl"
 }
 
 # same_as STRAIGHT RUN: both are at step 20
@@ -51,6 +51,26 @@ same_as adam.1 adam.1.8
 expect 0 train 1 discarded train.steps=20 train.discard=3
 interrupted 1 13 discarded.13 train.discard=3
 same_as discarded discarded.13
+
+# averages that begin at a plateau: before the interruption, and after it
+averaged=(optimizer.name=sgd optimizer.learning_rate=30 optimizer.averaging=plateau schedule.plateau=1 valid.every=2 "${mixture[@]}")
+expect 0 train 1 averaged train.steps=20 "${averaged[@]}"
+begun=$(sed -n 's/.*averaged SGD begins at step \([0-9]*\).*/\1/p' output)
+[ "${begun:-0}" -gt 2 ] && [ "$begun" -lt 18 ] || fail "the averages should begin within the run, not at step '$begun'"
+for stop in $((begun - 1)) $((begun + 3)); do
+  interrupted 1 "$stop" "averaged.$stop" "${averaged[@]}"
+  same_as averaged "averaged.$stop"
+done
+
+# a classifier, whose sequences are shuffled anew each pass
+sequences images 46
+data=images
+expect 0 train 1 images.straight train.steps=20 valid.every=5 "${classifier[@]}"
+for stop in 7 9; do
+  interrupted 1 "$stop" "images.$stop" valid.every=5 "${classifier[@]}"
+  same_as images.straight "images.$stop"
+done
+data=text
 
 # a checkpoint named by its path, into a run of its own; the configuration left out: it comes from the checkpoint
 expect 0 ranks 1 "$trellis" train --data text --run named --resume adam.1.13/checkpoints/step-0000000013 train.steps=20

@@ -1,0 +1,92 @@
+#include "train/classifier_task.h"
+
+#include <fmt/core.h>
+
+#include <array>
+#include <utility>
+
+#include "base/errors.h"
+#include "mpi/agreement.h"
+#include "plan/shuffle.h"
+
+namespace trellis {
+namespace {
+
+// Loss and accuracy over all ranks.
+StepLoss mean_of(const Communicator& world, const ClassificationSums& own, std::int64_t sequences) {
+  std::array<double, 2> sums{own.loss, static_cast<double>(own.correct)};
+  world.all_reduce(sums, Reduction::sum);
+  const double count = static_cast<double>(sequences), loss = sums[0] / count;
+  return {.loss_nats = loss, .auxiliary_loss_nats = 0, .objective = loss, .accuracy = sums[1] / count, .scored = sequences};
+}
+
+}  // namespace
+
+std::optional<std::vector<std::int64_t>> step_order(bool permuted, std::uint64_t seed, std::int64_t steps) {
+  if (!permuted) return std::nullopt;
+  return random_permutation(steps, seed, 0, Purpose::permutation);
+}
+
+ClassifierTask::ClassifierTask(const Ranks& ranks, const TrellisShape& shape, std::shared_ptr<const SequenceReader> sequences,
+                               const SequenceBatches& plan, const Options& options, at::TensorOptions tensor_options)
+    : ranks_(ranks),
+      shape_(shape),
+      plan_(plan),
+      lanes_(shard_range(plan.lanes(), ranks.size(), ranks.rank())),
+      options_(options),
+      tensor_options_(tensor_options),
+      steps_(sequences->steps()),
+      normalised_(sequences->description().normalisation, tensor_options),
+      model_(shape, steps_, lanes_.size(), options.keep, tensor_options),
+      reader_(std::move(sequences), plan, lanes_,
+              {.batches_ahead = options.batches_ahead, .step_order = step_order(options.permute, options.seed, steps_)}) {}
+
+void ClassifierTask::begin_pass(std::int64_t pass, std::int64_t window) {
+  if (options_.shuffle) {
+    reader_.restart(window, random_permutation(plan_.sequences(), options_.seed, static_cast<std::uint64_t>(pass), Purpose::shuffle));
+  } else {
+    reader_.restart(window);
+  }
+}
+
+StepLoss ClassifierTask::forward_backward(const Parameters& weights, std::int64_t step, Parameters& gradients) {
+  const SequenceBatch* const batch = reader_.next();
+  require(batch != nullptr, "a pass ends where its last batch was used");
+  draw_classifier_masks(masks_, options_.dropout, shape_, options_.seed, static_cast<std::uint64_t>(step),
+                        {lanes_.begin, lanes_.begin + batch->lanes}, steps_, tensor_options_);
+  const ClassificationSums own = model_.forward_backward(weights, normalised_(*batch), masks_, batch->all_lanes, gradients);
+  return mean_of(ranks_.world, own, batch->all_lanes);
+}
+
+void ClassifierTask::finish_gradients(const Parameters& weights, Parameters& gradients) {
+  SequenceClassifier::finish_gradients(weights, masks_, gradients);
+}
+
+std::string ClassifierTask::description() const {
+  return fmt::format("{} training sequences of {} steps, {} a step of the optimizer", plan_.sequences(), steps_, plan_.lanes());
+}
+
+ClassifierEvaluator::ClassifierEvaluator(const Ranks& ranks, const TrellisShape& shape, std::shared_ptr<const SequenceReader> sequences,
+                                         const SequenceBatches& plan, std::optional<std::vector<std::int64_t>> order, at::TensorOptions options)
+    : ranks_(ranks),
+      sequences_(plan.sequences()),
+      lanes_(shard_range(plan.lanes(), ranks.size(), ranks.rank())),
+      normalised_(sequences->description().normalisation, options),
+      model_(shape, sequences->steps(), lanes_.size(), Keep::states, options),
+      reader_(std::move(sequences), plan, lanes_, {.batches_ahead = 2, .step_order = std::move(order)}) {}
+
+EvaluationResult ClassifierEvaluator::run(const Parameters& weights) {
+  ClassificationSums own;
+  agree(ranks_.world, [&] {
+    reader_.restart(0);
+    while (const SequenceBatch* const batch = reader_.next()) {
+      const ClassificationSums sums = model_.evaluate(weights, normalised_(*batch));
+      own.loss += sums.loss;
+      own.correct += sums.correct;
+    }
+  });
+  const StepLoss mean = mean_of(ranks_.world, own, sequences_);
+  return {.loss_nats = mean.loss_nats, .scored = mean.scored, .accuracy = mean.accuracy};
+}
+
+}  // namespace trellis

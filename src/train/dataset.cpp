@@ -1,0 +1,66 @@
+#include "train/dataset.h"
+
+#include <fmt/core.h>
+
+#include "base/errors.h"
+#include "corpus/corpus_kind.h"
+
+namespace trellis {
+
+using nlohmann::json;
+
+Dataset Dataset::open(const std::filesystem::path& directory) {
+  switch (corpus_kind(directory)) {
+    case CorpusKind::text: return {directory, Corpus::open(directory)};
+    case CorpusKind::sequences: break;
+  }
+  return {directory, SequenceCorpus::open(directory)};
+}
+
+bool Dataset::has_split(std::string_view name) const { return is_text() ? text().has_split(name) : sequences().has_split(name); }
+
+json Dataset::identity() const {
+  if (is_text()) return {{"kind", "text"}, {"words", text().vocabulary_size()}, {"hash", text().vocabulary_hash()}};
+  const SequenceDescription& each = sequences().description();
+  return {{"kind", "sequences"},
+          {"steps", each.steps},
+          {"channels", each.channels},
+          {"classes", each.classes},
+          {"mean", each.normalisation.mean},
+          {"deviation", each.normalisation.deviation}};
+}
+
+std::string_view Dataset::unit() const { return is_text() ? unit_name(text().unit()) : "sequence"; }
+
+void Dataset::expect_settings(const Settings& settings) const {
+  const bool classifier = settings.model.task == TaskKind::classifier;
+  if (classifier == is_text()) {
+    throw ConfigError(fmt::format("model.task is {}, but the corpus holds {}", classifier ? "classifier" : "language_model",
+                                  is_text() ? "a text" : "labelled sequences"),
+                      directory_.string(), "give the data of this task, or a configuration for this data");
+  }
+  if (!classifier) return;
+  const SequenceDescription& each = sequences().description();
+  const auto expect = [&](const char* key, std::int64_t value, const char* what, std::int64_t has) {
+    if (value == has) return;
+    throw ConfigError(fmt::format("{} is {}, but the corpus has {} {}", key, value, has, what), directory_.string(),
+                      fmt::format("set {}={}", key, has));
+  };
+  expect("model.embedding", settings.model.embedding, "channels a step", each.channels);
+  expect("model.outputs", settings.model.outputs, "classes", each.classes);
+}
+
+void Dataset::expect_identity(const json& trained) const {
+  const json own = identity();
+  if (own == trained) return;
+  const bool texts = is_text() && trained.value("kind", "") == "text";
+  throw DataError(texts ? fmt::format("the corpus's vocabulary ({} words, hash {}) is not the one that the network was trained with ({} words, hash {})",
+                                      own.at("words").dump(), own.at("hash").get<std::string>(), trained.value("words", json()).dump(),
+                                      trained.value("hash", ""))
+                        : fmt::format("the corpus ({}) is not of the kind that the network was trained on ({})", own.dump(), trained.dump()),
+                  directory_.string(),
+                  texts ? "give the corpus that the network was trained on, or preprocess with --vocabulary of that corpus"
+                        : "give the corpus that the network was trained on, or one that was preprocessed alike");
+}
+
+}  // namespace trellis

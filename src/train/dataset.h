@@ -1,0 +1,47 @@
+// The data of a run, opened: a text or labelled sequences, and what of it a network depends on.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "config/settings.h"
+#include "corpus/corpus.h"
+#include "corpus/sequence_corpus.h"
+
+namespace trellis {
+
+class Dataset {
+ public:
+  // Opens a corpus directory of either kind. Throws MissingInputError (66), DataError (65). Calls HDF5 not.
+  static Dataset open(const std::filesystem::path& directory);
+
+  const std::filesystem::path& directory() const { return directory_; }
+  bool is_text() const { return std::holds_alternative<Corpus>(corpus_); }
+  const Corpus& text() const { return std::get<Corpus>(corpus_); }
+  const SequenceCorpus& sequences() const { return std::get<SequenceCorpus>(corpus_); }
+  bool has_split(std::string_view name) const;
+  // Words of a text; 0 for sequences, which have no vocabulary.
+  std::int64_t vocabulary_size() const { return is_text() ? text().vocabulary_size() : 0; }
+  // What a trained network takes for granted: the vocabulary, or what a sequence is. For checkpoints.
+  nlohmann::json identity() const;
+  // "word", "char", "byte", "sequence": what is scored.
+  std::string_view unit() const;
+
+  // Throws ConfigError unless this is data for the task of these settings, and of its sizes.
+  void expect_settings(const Settings& settings) const;
+  // Throws DataError unless a network that was trained on data of identity `trained` can use this.
+  void expect_identity(const nlohmann::json& trained) const;
+
+ private:
+  Dataset(std::filesystem::path directory, std::variant<Corpus, SequenceCorpus> corpus)
+      : directory_(std::move(directory)), corpus_(std::move(corpus)) {}
+
+  std::filesystem::path directory_;
+  std::variant<Corpus, SequenceCorpus> corpus_;
+};
+
+}  // namespace trellis
