@@ -30,7 +30,7 @@ bad_evaluation 2 "give either --run or --checkpoint" --data text
 bad_evaluation 2 "give either --run or --checkpoint" --data text --run new --checkpoint new
 bad_evaluation 2 "--which is 'oldest'" --data text --run new --which oldest
 bad_evaluation 2 "--split is 'dev'" --data text --run new --split dev
-bad_evaluation 2 "--lanes is 0, expected at least 1" --data text --run new --lanes 0
+bad_evaluation 2 "--lanes is -1, expected at least 0" --data text --run new --lanes=-1
 bad_evaluation 2 "--window is 'ten', expected" --data text --run new --window ten
 bad_evaluation 2 "'extra' belongs to no flag" --data text --run new extra
 [ -e new ] && fail "a wrong command line makes a run folder"
@@ -115,7 +115,7 @@ holds_only new run.lock settings.ini
 expect 0 ranks 1 "$trellis" train "${whole[@]}"
 
 # --- evaluation ---
-bad_evaluation 65 "is not the network's (61 words" --run new --data alone
+bad_evaluation 65 "is not the one that the network was trained with (61 words" --run new --data alone
 bad_evaluation 66 "nowhere/text" --run new --data nowhere/text
 bad_evaluation 66 "the corpus has no split 'test', only: valid" --run new --data no-train
 bad_evaluation 78 "lanes leave 0 for each" --run new --data text --lanes 1000

@@ -1,0 +1,42 @@
+#include "cli/chosen_checkpoint.h"
+
+#include <filesystem>
+#include <optional>
+#include <utility>
+
+#include "base/log.h"
+#include "checkpoint/catalogue.h"
+#include "mpi/agreement.h"
+#include "train/checkpointing.h"
+#include "train/run_directory.h"
+
+namespace trellis {
+
+void ChosenCheckpoint::add_flags(CommandLine& line) {
+  line.add("run", "DIR", "a run: its best checkpoint, or its newest if it was never validated", run)
+      .add("which", "best|newest", "which checkpoint of the run", which)
+      .add("checkpoint", "DIR", "one checkpoint instead of a run", checkpoint);
+}
+
+void ChosenCheckpoint::check() const {
+  if (run.empty() == checkpoint.empty()) throw UsageError("give either --run or --checkpoint", "command line", "--help explains the flags");
+  if (which != "best" && which != "newest") throw UsageError("--which is '" + which + "'", "command line", "give best or newest");
+}
+
+CheckpointReader ChosenCheckpoint::open(const Ranks& ranks) const {
+  if (!checkpoint.empty()) return CheckpointReader::open(ranks.world, checkpoint, Verify::hash);
+  const std::filesystem::path root = RunDirectory(run).checkpoints();
+  std::optional<CheckpointReader> newest = open_newest_complete(ranks.world, root);
+  if (!newest) {
+    throw AgreedError<ExitCode::input_missing>("the run has no whole checkpoint", root.string(), "train first, or give --checkpoint", ranks.size());
+  }
+  const std::optional<BestValidation> best = agree(ranks.world, [&] { return read_state(*newest).run.best; });
+  if (which == "newest" || !best || best->step == newest->step()) return std::move(*newest);
+  for (const CatalogueEntry& entry : list_checkpoints(ranks.world, root)) {
+    if (entry.step == best->step) return CheckpointReader::open(ranks.world, entry.path, Verify::hash);
+  }
+  if (ranks.rank() == 0) log_warning("the best checkpoint (step {}) is not there any more: taking the newest", best->step);
+  return std::move(*newest);
+}
+
+}  // namespace trellis
