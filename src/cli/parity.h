@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "checkpoint/safetensors.h"
 #include "cli/parity_file.h"
 
 namespace trellis {
@@ -22,9 +23,13 @@ double parity_error(const at::Tensor& actual, const at::Tensor& expected);
 // The largest error that is allowed for this element type.
 double parity_limit(at::ScalarType type);
 
-// Every quantity of every step, in order. Throws DataError when the file lacks something, ConfigError when its case needs
-// what this program does not have.
+// Every quantity of every training step, in order. Throws DataError when the file lacks something, ConfigError when its case
+// needs what this program does not have.
 std::vector<ParityResult> replay_parity(const ParityFile& file, at::TensorOptions options);
+
+// What a network whose weights stand in a file of their own, under the authors' names, answers to one window of tokens: `h`
+// and `c` after it, and `target_log_prob`. Throws as above, and as read_published_weights (train/published_weights.h).
+std::vector<ParityResult> replay_published(const ParityFile& file, const SafetensorsFile& weights, at::TensorOptions options);
 
 // The program `parity`: returns the exit code.
 int parity_command(const std::vector<std::string>& arguments);

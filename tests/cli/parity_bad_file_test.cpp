@@ -27,14 +27,16 @@ TEST_F(ParityOfABadFile, SaysWhatIsWrongWithTheConfig) {
     const char* text;
   };
   const std::vector<Wrong> table{
-      {"experts", 4, 78, "this case needs experts = 4"},
-      {"experts", "many", 78, "this case needs experts = \"many\""},
-      {"groups", 2, 78, "this case needs groups = 2"},
-      {"injection_period", 3, 78, "this case needs injection_period = 3"},
-      {"alpha", 2.0, 78, "this case needs alpha = 2.0"},
-      {"beta", 1.0, 78, "this case needs beta = 1.0"},
-      {"kind", "classifier", 78, "this case needs kind = \"classifier\""},
-      {"optimizer", json{{"name", "asgd"}, {"weight_decay", 0}, {"clip", 1}}, 78, "optimizer 'asgd'"},
+      {"experts", 4, 65, "params/prior_weight"},
+      {"experts", "many", 65, "config.experts cannot be used"},
+      {"experts", 1000000000, 65, "parity cases are small"},
+      {"groups", 3, 65, "model.groups"},
+      {"injection_period", 0, 65, "model.injection_every"},
+      {"alpha", "two", 65, "config.alpha cannot be used"},
+      {"kind", "tagger", 78, "this case needs kind = 'tagger'"},
+      {"kind", "classifier", 65, "a classifier has neither experts nor cutoffs nor auxiliary outputs"},
+      {"optimizer", json{{"name", "lion"}, {"weight_decay", 0}, {"clip", 1}, {"lr", 1}}, 78, "optimizer 'lion'"},
+      {"optimizer", json{{"name", "asgd"}, {"weight_decay", 0}, {"clip", 1}, {"lr", 1}}, 65, "step0/averages/"},
       {"optimizer", json{{"name", "sgd"}}, 65, "config.weight_decay cannot be used"},
       {"optimizer", "sgd", 65, "config.name cannot be used"},
       {"layers", "six", 65, "config.layers cannot be used"},
@@ -106,6 +108,20 @@ TEST_F(ParityOfABadFile, SaysWhatIsWrongWithADataset) {
   remove("params/bias");
   with_file([](hid_t file) { H5Gclose(H5Gcreate2(file, "params/bias", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT)); });
   expect(65, "not a dataset");
+}
+
+TEST_F(ParityOfABadFile, SaysWhatIsWrongWithSequences) {
+  const auto wrong = [&](const std::function<void()>& spoil, const char* text) {
+    restore("classifier.h5");
+    spoil();
+    expect(65, text);
+  };
+  wrong([&] { remove("step0/labels"); }, "step0/labels");
+  wrong([&] { remove("step1/pixels"); }, "step1/pixels");
+  wrong([&] { change<std::int64_t>("step0/labels", 0, [](std::int64_t) { return 10; }); }, "step0/labels");
+  wrong([&] { change<std::int64_t>("step0/labels", 0, [](std::int64_t) { return -1; }); }, "step0/labels");
+  wrong([&] { replace<double>("step0/pixels", {1, 1}, 0); }, "step0/pixels");
+  wrong([&] { remove("params/linear_bias"); }, "params/linear_bias");
 }
 
 TEST_F(ParityOfABadFile, TakesMasksOfIntegers) {
