@@ -7,7 +7,7 @@
 
 #include "base/errors.h"
 #include "mpi/session.h"
-#include "train/evaluation.h"
+#include "train/ranks.h"
 
 namespace trellis {
 

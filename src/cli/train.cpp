@@ -25,7 +25,7 @@ struct TrainFlags {
                      "process does all. A run stopped by a signal (SIGUSR2, SIGTERM, Ctrl-C) or by train.seconds saves a checkpoint\n"
                      "and ends with 75; SIGUSR1 saves one and goes on.");
     line.section("Flags")
-        .add("config", "FILE", "settings in INI form; of several, later ones win; a resumed run may leave them out", config)
+        .add_repeated("config", "FILE", "settings in INI form; may be given several times, later files win; a resumed run may leave it out", config)
         .add("data", "DIR", "corpus directory made by trellis-preprocess", data)
         .add("run", "DIR", "where the run keeps checkpoints, metrics and settings", run)
         .add("resume", "none|auto|DIR", "auto: the newest whole checkpoint of the run, or from the start if it has none; DIR: a checkpoint", resume)

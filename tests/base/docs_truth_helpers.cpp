@@ -12,9 +12,10 @@ namespace {
 
 const std::set<std::string> kPrograms = {"trellis", "trellis-preprocess", "parity"};
 const std::set<std::string> kWithCommands = {"trellis", "trellis-preprocess"};
+const std::set<std::string> kCommandsOfTwoWords = {"checkpoint"};
 // what a bare `--flag` may belong to
 const std::vector<std::pair<std::string, std::string>> kFlagOwners = {
-    {"trellis", "train"}, {"trellis", "evaluate"}, {"trellis-preprocess", "text"}, {"trellis-preprocess", "images"},
+    {"trellis", "train"}, {"trellis", "evaluate"}, {"trellis", "generate"}, {"trellis", "checkpoint import"}, {"trellis", "checkpoint export"}, {"trellis-preprocess", "text"}, {"trellis-preprocess", "images"},
     {"parity", ""},       {"trellis", ""},         {"launch/setup", ""},           {"launch/build", ""},
     {"launch/clean", ""}, {"tests/run", ""},       {"launch/quickstart", ""}};
 
@@ -175,6 +176,7 @@ class Checker {
         static const std::regex name("[a-z]+");
         if (kWithCommands.contains(program) && i + 1 < words.size() && std::regex_match(words[i + 1], name)) {
           command = words[i + 1];
+          if (kCommandsOfTwoWords.contains(command) && i + 2 < words.size() && std::regex_match(words[i + 2], name)) command += " " + words[i + 2];
         }
         owner = ours;
         help = facts_.help(program, command);

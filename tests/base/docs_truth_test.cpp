@@ -104,6 +104,7 @@ std::vector<std::string> faults_in(const std::string& text) {
   const std::map<std::string, std::string> helps = {
       {"trellis ", "  --help, -h\n"},
       {"trellis train", "  --config FILE\n  --resume\n"},
+      {"trellis checkpoint import", "  --weights FILE\n"},
       {"launch/build ", "case --debug) ;;"},
   };
   const ProjectFacts facts = {
@@ -140,6 +141,12 @@ TEST(DocsTruth, AMissingFlagOfAProgramIsAFault) {
   EXPECT_THAT(faults_in("Use `trellis train --conf x`.\n"), ElementsAre(HasSubstr("--conf of 'trellis train'")));
   EXPECT_THAT(faults_in("Use `launch/build --debug` or `launch/build --gone`.\n"),
               ElementsAre(HasSubstr("--gone of 'launch/build'")));
+}
+
+TEST(DocsTruth, ACommandOfTwoWordsHasFlagsOfItsOwn) {
+  EXPECT_THAT(faults_in("Use `trellis checkpoint import --weights FILE`; `--weights`.\n"), IsEmpty());
+  EXPECT_THAT(faults_in("Use `trellis checkpoint import --resume`.\n"), ElementsAre(HasSubstr("--resume of 'trellis checkpoint import'")));
+  EXPECT_THAT(faults_in("Use `trellis checkpoint fetch --weights`.\n"), ElementsAre(HasSubstr("the command 'trellis checkpoint fetch'")));
 }
 
 TEST(DocsTruth, AMissingCommandIsAFault) {
