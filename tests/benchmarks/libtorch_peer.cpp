@@ -227,11 +227,15 @@ Tensor as_tensor(const std::vector<std::int64_t>& ids) {
 
 // What this program has no code for must not be asked of it.
 void require_comparable(const Settings& settings) {
+  const ModelSettings& model = settings.model;
   const bool fits = settings.train.precision == Precision::float32 && settings.train.discard == 0 && settings.dropout.embedding == 0 &&
                     settings.dropout.weight == 0 && settings.optimizer.name == OptimizerName::adam && settings.train.steps > 0 &&
-                    settings.train.device != DeviceChoice::cuda;
+                    settings.train.device != DeviceChoice::cuda && model.task == TaskKind::language_model && model.groups == 0 &&
+                    model.experts == 0 && model.injection_every == 1 && settings.penalty.activation == 0 &&
+                    settings.penalty.slowness == 0 && settings.schedule.warmup == 0;
   if (!fits) {
-    throw ConfigError("the peer trains in float32 on a CPU with Adam, for a number of steps, with history handed on and no dropout of "
+    throw ConfigError("the peer trains a language model with a dense kernel, one softmax and the input at every level, in float32 on a "
+                      "CPU with Adam at a constant rate, for a number of steps, with history handed on, no penalties and no dropout of "
                       "words or weights",
                       "settings", "leave the others at their defaults");
   }
@@ -277,14 +281,15 @@ void train(const std::string& data, const Settings& settings, std::int64_t measu
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::string data, config;
+  std::string data;
+  std::vector<std::string> config;
   std::int64_t measured = 30;
   std::vector<std::string> words;
   try {
     CommandLine line("libtorch_peer --data DIR [--config FILE] [section.option=value ...]",
                      "The training step in plain LibTorch autograd.");
     line.add("data", "DIR", "corpus directory", data)
-        .add("config", "FILE", "settings", config)
+        .add_repeated("config", "FILE", "settings", config)
         .add("measure", "N", "last steps that the speed is taken over", measured, {1, 1'000'000})
         .positional("section.option=value", "settings that win over the file", words);
     if (line.parse(arguments_of(argc, argv)) == CommandLine::Parsed::help) {

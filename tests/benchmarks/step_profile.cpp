@@ -130,7 +130,7 @@ void profile(std::int64_t steps) {
     if (step == 0) print_memory("  and the levels' states and gates");
     std::vector<LossRows> rows;
     for (std::int64_t n = 0; n < shape.output_count(); ++n) {
-      rows.push_back({.hidden = stack.output(n), .d_hidden = stack.d_output(n), .scale = (n == 0 ? 1.0 : 0.05) / kRows});
+      rows.push_back({.hidden = stack.output(n), .d_hidden = stack.d_output(n), .scale = (n == 0 ? 1.0 : 0.05) / kRows, .latent_mask = {}});
     }
     profile.time("softmax, forward and backward", [&] { softmax.run(weights, rows, targets, &gradients); });
     if (step == 0) print_memory("  and the softmax");
