@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "corpus/manifest.h"
+#include "preprocessing/progress.h"
 
 namespace trellis {
 

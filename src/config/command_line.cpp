@@ -46,7 +46,7 @@ std::string wrapped(const std::string& text, std::size_t indent, std::size_t wid
   std::string out;
   std::size_t column = 0, at = 0;
   while (at < text.size()) {
-    const std::size_t end = std::min(text.find(' ', at), text.size());
+    const std::size_t end = std::min(text.find_first_of(" \n", at), text.size());  // a line of the source ends where a blank could
     const std::size_t length = end - at;
     if (column > 0 && column + 1 + length > width) {
       out += "\n" + std::string(indent, ' ');
@@ -132,6 +132,11 @@ CommandLine& CommandLine::add(std::string name, std::string value, std::string m
                               std::vector<std::string>& target) {
   std::string default_text = target.empty() ? "" : fmt::format("{}", fmt::join(target, " "));
   return declare({name, std::move(value), std::move(meaning), std::move(default_text), "", Kind::list,
+                  [&target](const auto& given) { target = given; }});
+}
+
+CommandLine& CommandLine::add_repeated(std::string name, std::string value, std::string meaning, std::vector<std::string>& target) {
+  return declare({name, std::move(value), std::move(meaning), "", "", Kind::repeated,
                   [&target](const auto& given) { target = given; }});
 }
 

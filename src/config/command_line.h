@@ -6,8 +6,8 @@
 //   line.section("Work").add("threads", "N", "worker threads", threads, {1, 256});
 //   if (line.parse(arguments) == CommandLine::Parsed::help) fmt::print("{}", line.help());
 //
-// Accepted: "--name value", "--name=value", a list flag followed by several values or given several times, "-h", and
-// "--" before values that begin with a dash. Names are never guessed from a prefix. What cannot be understood is a
+// Accepted: "--name value", "--name=value", a list flag followed by several values or given several times, a repeated flag
+// given several times with one value each, "-h", and "--" before values that begin with a dash. Names are never guessed from a prefix. What cannot be understood is a
 // UsageError (exit 2) that names the nearest flag.
 #pragma once
 
@@ -47,6 +47,8 @@ class CommandLine {
   CommandLine& add(std::string name, std::string value, std::string meaning, std::int64_t& target, Limits limits);
   CommandLine& add(std::string name, std::string value, std::string meaning, double& target);
   CommandLine& add(std::string name, std::string value, std::string meaning, std::vector<std::string>& target);
+  // One value each time it is given, any number of times: unlike a list flag it leaves the words behind its value alone.
+  CommandLine& add_repeated(std::string name, std::string value, std::string meaning, std::vector<std::string>& target);
   // Takes no value: its presence assigns `when_given`.
   CommandLine& add_switch(std::string name, std::string meaning, bool& target, bool when_given = true);
   // Words that belong to no flag. Without this call they are errors. A list flag in front takes them: "--" ends it.
@@ -60,7 +62,7 @@ class CommandLine {
   std::string help() const;
 
  private:
-  enum class Kind { scalar, list, toggle };
+  enum class Kind { scalar, repeated, list, toggle };
   struct Flag {
     std::string name, value, meaning, default_text, section;
     Kind kind;

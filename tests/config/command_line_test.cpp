@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/errors.h"
 
 namespace trellis {
@@ -93,6 +95,14 @@ TEST(CommandLine, HelpWinsOverErrorsAndShowsDefaults) {
   EXPECT_THAT(help, HasSubstr("--no-eos"));
 }
 
+TEST(CommandLine, HelpFillsItsLinesWhereverTheTextWasBroken) {
+  const std::string sentence = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen\nsixteen seventeen eighteen "
+                               "nineteen twenty";
+  std::string unbroken = sentence;
+  std::replace(unbroken.begin(), unbroken.end(), '\n', ' ');
+  EXPECT_EQ(CommandLine("demo", sentence).help(), CommandLine("demo", unbroken).help());
+}
+
 TEST(CommandLine, GivesLooseWordsToThePositionalList) {
   Flags flags;
   CommandLine line = flags.line();
@@ -100,6 +110,16 @@ TEST(CommandLine, GivesLooseWordsToThePositionalList) {
   EXPECT_EQ(line.parse(std::vector<std::string>{"a.b=-1", "--threads", "3", "c.d=2", "--", "--odd"}),
             CommandLine::Parsed::ready);
   EXPECT_THAT(flags.rest, ElementsAre("a.b=-1", "c.d=2", "--odd"));
+}
+
+TEST(CommandLine, ARepeatedFlagTakesOneValueEachTime) {
+  std::vector<std::string> config, words;
+  CommandLine line("program", "Does.");
+  line.add_repeated("config", "FILE", "settings", config).positional("WORD", "words", words);
+  const std::vector<std::string> arguments{"--config", "a.ini", "x=1", "--config=b.ini", "y=2"};
+  EXPECT_EQ(line.parse(arguments), CommandLine::Parsed::ready);
+  EXPECT_EQ(config, (std::vector<std::string>{"a.ini", "b.ini"}));
+  EXPECT_EQ(words, (std::vector<std::string>{"x=1", "y=2"}));
 }
 
 TEST(NearestName, FindsSwapsAndRefusesStrangers) {
