@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
 
 #include "base/log.h"
 #include "base/version.h"
@@ -126,21 +125,15 @@ ExitCode import_weights(const Ranks& ranks, const MpiSession& session, const Imp
 
 int import_command(std::span<const std::string> arguments) {
   ImportFlags flags;
-  std::optional<LoadedSettings> settings;
-  std::optional<Error> early;
-  try {
-    CommandLine line = flags.line();
-    switch (line.parse(arguments)) {
-      case CommandLine::Parsed::help: fmt::print("{}", line.help()); return 0;
-      case CommandLine::Parsed::version: fmt::print("trellis {}\n", kVersion); return 0;
-      case CommandLine::Parsed::ready: break;
-    }
+  LoadedSettings settings;
+  CommandLine line = flags.line();
+  const auto prepare = [&] {
     flags.check();
     settings = load_settings({flags.config.begin(), flags.config.end()}, flags.words);
-  } catch (const Error& error) {
-    early = error;
-  }
-  return on_ranks(early, [&](const Ranks& ranks, const MpiSession& session) { return import_weights(ranks, session, flags, *settings); });
+    return true;
+  };
+  return run_on_ranks(line, arguments, prepare,
+                      [&](const Ranks& ranks, const MpiSession& session) { return import_weights(ranks, session, flags, settings); });
 }
 
 struct ExportFlags {
@@ -190,19 +183,12 @@ ExitCode export_weights(const Ranks& ranks, const ExportFlags& flags) {
 
 int export_command(std::span<const std::string> arguments) {
   ExportFlags flags;
-  std::optional<Error> early;
-  try {
-    CommandLine line = flags.line();
-    switch (line.parse(arguments)) {
-      case CommandLine::Parsed::help: fmt::print("{}", line.help()); return 0;
-      case CommandLine::Parsed::version: fmt::print("trellis {}\n", kVersion); return 0;
-      case CommandLine::Parsed::ready: break;
-    }
+  CommandLine line = flags.line();
+  const auto prepare = [&] {
     flags.check();
-  } catch (const Error& error) {
-    early = error;
-  }
-  return on_ranks(early, [&](const Ranks& ranks, const MpiSession&) { return export_weights(ranks, flags); });
+    return true;
+  };
+  return run_on_ranks(line, arguments, prepare, [&](const Ranks& ranks, const MpiSession&) { return export_weights(ranks, flags); });
 }
 
 }  // namespace

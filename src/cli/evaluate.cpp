@@ -7,7 +7,6 @@
 #include <numbers>
 #include <optional>
 
-#include "base/version.h"
 #include "cli/chosen_checkpoint.h"
 #include "cli/commands.h"
 #include "cli/ranks_environment.h"
@@ -180,19 +179,12 @@ ExitCode evaluate(const Ranks& ranks, const MpiSession& session, const EvaluateF
 
 int evaluate_command(std::span<const std::string> arguments) {
   EvaluateFlags flags;
-  std::optional<Error> early;
-  try {
-    CommandLine line = flags.line();
-    switch (line.parse(arguments)) {
-      case CommandLine::Parsed::help: fmt::print("{}", line.help()); return 0;
-      case CommandLine::Parsed::version: fmt::print("trellis {}\n", kVersion); return 0;
-      case CommandLine::Parsed::ready: break;
-    }
+  CommandLine line = flags.line();
+  const auto prepare = [&] {
     flags.check();
-  } catch (const Error& error) {
-    early = error;
-  }
-  return on_ranks(early, [&](const Ranks& ranks, const MpiSession& session) { return evaluate(ranks, session, flags); });
+    return true;
+  };
+  return run_on_ranks(line, arguments, prepare, [&](const Ranks& ranks, const MpiSession& session) { return evaluate(ranks, session, flags); });
 }
 
 }  // namespace trellis

@@ -13,7 +13,6 @@
 #include <optional>
 
 #include "base/log.h"
-#include "base/version.h"
 #include "cli/chosen_checkpoint.h"
 #include "cli/commands.h"
 #include "cli/ranks_environment.h"
@@ -219,19 +218,12 @@ ExitCode generate(const Ranks& ranks, const MpiSession& session, const GenerateF
 
 int generate_command(std::span<const std::string> arguments) {
   GenerateFlags flags;
-  std::optional<Error> early;
-  try {
-    CommandLine line = flags.line();
-    switch (line.parse(arguments)) {
-      case CommandLine::Parsed::help: fmt::print("{}", line.help()); return 0;
-      case CommandLine::Parsed::version: fmt::print("trellis {}\n", kVersion); return 0;
-      case CommandLine::Parsed::ready: break;
-    }
+  CommandLine line = flags.line();
+  const auto prepare = [&] {
     flags.check();
-  } catch (const Error& error) {
-    early = error;
-  }
-  return on_ranks(early, [&](const Ranks& ranks, const MpiSession& session) { return generate(ranks, session, flags); });
+    return true;
+  };
+  return run_on_ranks(line, arguments, prepare, [&](const Ranks& ranks, const MpiSession& session) { return generate(ranks, session, flags); });
 }
 
 }  // namespace trellis

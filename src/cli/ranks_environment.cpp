@@ -1,11 +1,15 @@
 #include "cli/ranks_environment.h"
 
+#include <fmt/core.h>
 #include <sched.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 #include <thread>
 
+#include "base/errors.h"
+#include "base/version.h"
 #include "cli/resident_memory.h"
 #include "comm/process_group.h"
 #include "mpi/agreement.h"
@@ -33,7 +37,19 @@ void use_threads(int threads, const MpiSession& session) {
   at::set_num_threads(threads);
 }
 
-int on_ranks(const std::optional<Error>& early, const std::function<ExitCode(const Ranks&, const MpiSession&)>& work) {
+int run_on_ranks(CommandLine& line, std::span<const std::string> arguments, const std::function<bool()>& prepare,
+                 const std::function<ExitCode(const Ranks&, const MpiSession&)>& work) {
+  std::optional<Error> early;
+  try {
+    switch (line.parse(arguments)) {
+      case CommandLine::Parsed::help: fmt::print("{}", line.help()); return 0;
+      case CommandLine::Parsed::version: fmt::print("trellis {}\n", kVersion); return 0;
+      case CommandLine::Parsed::ready: break;
+    }
+    if (!prepare()) return 0;
+  } catch (const Error& error) {
+    early = error;
+  }
   return_freed_memory();
   static std::string program = "trellis";
   char* argv[] = {program.data(), nullptr};

@@ -3,20 +3,25 @@
 #pragma once
 
 #include <functional>
-#include <optional>
+#include <span>
+#include <string>
 
-#include "base/errors.h"
+#include "base/exit_codes.h"
+#include "config/command_line.h"
 #include "mpi/session.h"
 #include "train/ranks.h"
 
 namespace trellis {
 
-// Starts MPI and calls work(ranks) with a process group of all ranks; errors end as run_ranks says. `early` is an error
-// that happened before MPI was there (the command line's): it is raised once for all ranks. `threads`: CPU threads of this
-// rank; 0: cores over the ranks of the machine, unless OMP_NUM_THREADS says otherwise.
-int on_ranks(const std::optional<Error>& early, const std::function<ExitCode(const Ranks&, const MpiSession&)>& work);
+// A command from its words to its exit code. Parses them into what `line` is bound to; --help and --version print and end
+// without MPI. `prepare` checks flags and reads what must be there; false: all is done, 0. Then MPI is started and `work` is
+// called with a process group of all ranks; errors end as run_ranks says. What the command line or `prepare` throws is raised
+// once for all ranks, when they are there.
+int run_on_ranks(CommandLine& line, std::span<const std::string> arguments, const std::function<bool()>& prepare,
+                 const std::function<ExitCode(const Ranks&, const MpiSession&)>& work);
 
-// Called by `work` once the settings are known.
+// Called by `work` once the settings are known. threads: CPU threads of this rank; 0: cores over the ranks of the machine, unless
+// OMP_NUM_THREADS says otherwise.
 void use_threads(int threads, const MpiSession& session);
 
 }  // namespace trellis

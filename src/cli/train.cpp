@@ -1,9 +1,7 @@
 // trellis train: see docs/architecture.md; the settings are config/settings.def.
 #include <fmt/core.h>
 
-#include <optional>
 
-#include "base/version.h"
 #include "cli/commands.h"
 #include "cli/ranks_environment.h"
 #include "config/command_line.h"
@@ -31,7 +29,8 @@ struct TrainFlags {
         .add("resume", "none|auto|DIR", "auto: the newest whole checkpoint of the run, or from the start if it has none; DIR: a checkpoint", resume)
         .add("init-from", "DIR", "checkpoint whose weights a new run starts from", init_from)
         .add_switch("print-config", "print every setting with where it came from, and exit", print)
-        .positional("section.option=value", "settings that win over the file", words);
+        .positional("section.option=value", "settings that win over the file", words)
+        .appendix(settings_help());
     return line;
   }
 
@@ -70,26 +69,19 @@ struct TrainFlags {
 
 int train_command(std::span<const std::string> arguments) {
   TrainFlags flags;
-  std::optional<TrainRequest> request;
-  std::optional<Error> early;
-  try {
-    CommandLine line = flags.line();
-    switch (line.parse(arguments)) {
-      case CommandLine::Parsed::help: fmt::print("{}\n{}", line.help(), settings_help()); return 0;
-      case CommandLine::Parsed::version: fmt::print("trellis {}\n", kVersion); return 0;
-      case CommandLine::Parsed::ready: break;
-    }
+  TrainRequest request;
+  CommandLine line = flags.line();
+  const auto prepare = [&] {
     if (flags.print) {
       fmt::print("{}", print_config(flags.settings()));
-      return 0;
+      return false;
     }
     request = flags.request();
-  } catch (const Error& error) {
-    early = error;  // told once for all ranks, when they are there
-  }
-  return on_ranks(early, [&](const Ranks& ranks, const MpiSession& session) {
-    use_threads(request->settings.settings.train.threads, session);
-    return train(ranks, *request);
+    return true;
+  };
+  return run_on_ranks(line, arguments, prepare, [&](const Ranks& ranks, const MpiSession& session) {
+    use_threads(request.settings.settings.train.threads, session);
+    return train(ranks, request);
   });
 }
 

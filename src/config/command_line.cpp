@@ -145,6 +145,11 @@ CommandLine& CommandLine::add_switch(std::string name, std::string meaning, bool
                   [&target, when_given](const auto&) { target = when_given; }});
 }
 
+CommandLine& CommandLine::appendix(std::string text) {
+  appendix_ = std::move(text);
+  return *this;
+}
+
 CommandLine& CommandLine::positional(std::string value, std::string meaning, std::vector<std::string>& target) {
   positional_value_ = std::move(value);
   positional_meaning_ = std::move(meaning);
@@ -243,6 +248,7 @@ std::string CommandLine::help() const {
   text += "\nGeneral:\n";
   line("--help, -h", "print this and exit");
   line("--version", "print the version and exit");
+  if (!appendix_.empty()) text += "\n" + appendix_;
   return text;
 }
 

@@ -54,6 +54,9 @@ class CommandLine {
   // Words that belong to no flag. Without this call they are errors. A list flag in front takes them: "--" ends it.
   CommandLine& positional(std::string value, std::string meaning, std::vector<std::string>& target);
 
+  // Printed by help() behind the flags.
+  CommandLine& appendix(std::string text);
+
   // Arguments without the program's name. --help or --version anywhere wins over everything else, errors included.
   Parsed parse(std::span<const std::string> arguments);
   // Was this flag on the command line that parse() saw?
@@ -71,7 +74,7 @@ class CommandLine {
   CommandLine& declare(Flag flag);
   std::vector<std::string> names() const;
 
-  std::string usage_, summary_, section_ = "Flags";
+  std::string usage_, summary_, appendix_, section_ = "Flags";
   std::vector<Flag> flags_;
   std::set<std::string, std::less<>> given_;
   std::string positional_value_, positional_meaning_;
