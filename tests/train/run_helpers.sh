@@ -4,7 +4,11 @@
 set -u
 work=${WORK_DIR:?}/$(basename "$0" .sh).$$
 mkdir -p "$work" && cd "$work" || exit 1
-trap 'rm -rf "$work"' EXIT
+# Open MPI's sessions of their own: those of tests that run beside this one come and go in the same folder otherwise. Under
+# /tmp, for the names of sockets are short.
+sessions=$(mktemp -d /tmp/trellis-sessions.XXXXXX) || exit 1
+export OMPI_MCA_orte_tmpdir_base=$sessions
+trap 'rm -rf "$work" "$sessions"' EXIT
 trellis=${BUILD_BIN:?}/trellis
 comparator=$SOURCE_DIR/tests/train/compare_runs.py
 export OMP_NUM_THREADS=1

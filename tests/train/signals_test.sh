@@ -8,7 +8,7 @@ corpus text 640
 data=text
 endless=(train.steps=100000000 log.every=5)
 process=
-trap 'kill -9 $process 2> /dev/null; rm -rf "$work"' EXIT
+trap 'kill -9 $process 2> /dev/null; rm -rf "$work" "$sessions"' EXIT
 
 has_step() { [ "$(last_step_of "$1")" -ge "$2" ]; }
 has_checkpoint() { [ -n "$(newest_of "$1")" ]; }
