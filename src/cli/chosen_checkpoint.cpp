@@ -24,8 +24,16 @@ void ChosenCheckpoint::check() const {
 }
 
 CheckpointReader ChosenCheckpoint::open(const Ranks& ranks) const {
+  if (!checkpoint.empty()) expect_no_run(ranks.world, checkpoint);
   if (!checkpoint.empty()) return CheckpointReader::open(ranks.world, checkpoint, Verify::hash);
   const std::filesystem::path root = RunDirectory(run).checkpoints();
+  agree(ranks.world, [&] {
+    std::error_code ignored;
+    if (!std::filesystem::is_directory(run, ignored)) throw MissingInputError("there is no such run", run, "check --run");
+    if (std::filesystem::exists(std::filesystem::path(run) / "manifest.json", ignored)) {
+      throw MissingInputError("this is a checkpoint, not a run", run, "give it by --checkpoint");
+    }
+  });
   std::optional<CheckpointReader> newest = open_newest_complete(ranks.world, root);
   if (!newest) {
     throw AgreedError<ExitCode::input_missing>("the run has no whole checkpoint", root.string(), "train first, or give --checkpoint", ranks.size());

@@ -46,10 +46,17 @@ int run_named(const std::string& program, const std::string& help, std::span<con
 
 }  // namespace
 
+void expect_output_written() {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
+  throw WriteError("what was printed could not be written in full", "standard output", "check the space left where it goes to");
+}
+
 int dispatch(const std::string& program, const std::string& summary, std::span<const Command> commands,
              std::span<const std::string> arguments) {
   try {
-    return run_named(program, help_text(program, summary, commands), commands, arguments);
+    const int code = run_named(program, help_text(program, summary, commands), commands, arguments);
+    expect_output_written();
+    return code;
   } catch (const Error& error) {
     log_error("{}", error.what());
     return static_cast<int>(error.code());

@@ -18,4 +18,7 @@ struct Command {
 int dispatch(const std::string& program, const std::string& summary, std::span<const Command> commands,
              std::span<const std::string> arguments);
 
+// Throws WriteError unless all that was printed on standard output has arrived; before a program ends.
+void expect_output_written();
+
 }  // namespace trellis

@@ -154,9 +154,10 @@ ExitCode evaluate(const Ranks& ranks, const MpiSession& session, const EvaluateF
   const TrellisShape shape = agree(ranks.world, [&] { return shape_from(state.settings, data.vocabulary_size()); });
   const at::TensorOptions options = tensor_options_from(state.settings);
 
-  std::optional<TokenLog> log;  // opened first: a name that is taken is told before the work
+  const bool logs = !flags.log_probabilities.empty() && ranks.rank() == 0;
+  // A name that is taken, or a place that cannot be written, is told before the work, which leaves nothing if it is cut off.
   agree(ranks.world, [&] {
-    if (!flags.log_probabilities.empty() && ranks.rank() == 0) log.emplace(flags.log_probabilities);
+    if (logs) TokenLog{flags.log_probabilities};
   });
   Parameters weights(ParameterLayout(shape), options);
   agree(ranks.world, [&] { load_weights(reader, weights); });
@@ -166,6 +167,10 @@ ExitCode evaluate(const Ranks& ranks, const MpiSession& session, const EvaluateF
   } else {
     std::vector<ScoredToken> scored;
     result = make_text_evaluator(ranks, data, flags.split, cut, shape, options)->run(weights, scored);
+    std::optional<TokenLog> log;
+    agree(ranks.world, [&] {
+      if (logs) log.emplace(flags.log_probabilities);
+    });
     write_log(ranks, flags, data, log ? &*log : nullptr, scored);
   }
   if (!std::isfinite(result.loss_nats)) {

@@ -37,7 +37,7 @@ Number parse_number(const std::string& name, const std::string& text, const char
   Number number{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size() || text.empty())
-    throw UsageError(fmt::format("--{} is '{}', expected {}", name, text, kind), "command line", "");
+    throw UsageError(fmt::format("--{} is '{}', expected {}", name, text, kind), "command line", "--help explains the flags");
   return number;
 }
 
@@ -109,10 +109,10 @@ CommandLine& CommandLine::add(std::string name, std::string value, std::string m
                     const auto number = parse_number<std::int64_t>(name, given.front(), "a whole number");
                     if (number < limits.least)
                       throw UsageError(fmt::format("--{} is {}, expected at least {}", name, number, limits.least),
-                                       "command line", "");
+                                       "command line", "--help explains the flags");
                     if (number > limits.most)
                       throw UsageError(fmt::format("--{} is {}, expected at most {}", name, number, limits.most),
-                                       "command line", "");
+                                       "command line", "--help explains the flags");
                     target = number;
                   }});
 }
@@ -123,7 +123,7 @@ CommandLine& CommandLine::add(std::string name, std::string value, std::string m
                     const double number = parse_number<double>(name, given.front(), "a number");
                     if (!std::isfinite(number))
                       throw UsageError(fmt::format("--{} is '{}', expected a finite number", name, given.front()),
-                                       "command line", "");
+                                       "command line", "--help explains the flags");
                     target = number;
                   }});
 }
@@ -199,7 +199,7 @@ CommandLine::Parsed CommandLine::parse(std::span<const std::string> arguments) {
           std::find_if(flags_.begin(), flags_.end(), [&](const Flag& f) { return f.name == option.string_key; });
       require(flag != flags_.end(), "the flag parser returned a flag that was not declared");
       if (flag->kind == Kind::scalar && values.contains(flag->name))
-        throw UsageError(fmt::format("--{} is given twice, expected once", flag->name), "command line", "");
+        throw UsageError(fmt::format("--{} is given twice, expected once", flag->name), "command line", "--help explains the flags");
       auto& all = values[flag->name];
       all.insert(all.end(), option.value.begin(), option.value.end());
     }

@@ -111,7 +111,8 @@ CheckpointState read_state(const CheckpointReader& reader) {
     }
     return state;
   } catch (const nlohmann::json::exception& e) {
-    throw DataError(std::string("not the state of a training run: ") + e.what(), where, "give a checkpoint that trellis train wrote");
+    const std::string what = e.what();  // "[json.exception.out_of_range.403] key 'version' not found"
+    throw DataError("not the state of a training run: " + what.substr(what.find("] ") == std::string::npos ? 0 : what.find("] ") + 2), where, "give a checkpoint that trellis train wrote");
   }
 }
 

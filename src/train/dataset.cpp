@@ -19,6 +19,18 @@ Dataset Dataset::open(const std::filesystem::path& directory) {
 
 bool Dataset::has_split(std::string_view name) const { return is_text() ? text().has_split(name) : sequences().has_split(name); }
 
+namespace {
+
+std::string in_words(const json& identity) {
+  if (identity.value("kind", "") == "text") return fmt::format("a text of {} words", identity.value("words", json()).dump());
+  if (identity.value("kind", "") != "sequences") return "something unknown: " + identity.dump();
+  return fmt::format("sequences of {} steps, {} channel(s), {} classes, mean {}, deviation {}", identity.value("steps", json()).dump(),
+                     identity.value("channels", json()).dump(), identity.value("classes", json()).dump(), identity.value("mean", json()).dump(),
+                     identity.value("deviation", json()).dump());
+}
+
+}  // namespace
+
 json Dataset::identity() const {
   if (is_text()) return {{"kind", "text"}, {"words", text().vocabulary_size()}, {"hash", text().vocabulary_hash()}};
   const SequenceDescription& each = sequences().description();
@@ -48,6 +60,8 @@ void Dataset::expect_settings(const Settings& settings) const {
   };
   expect("model.embedding", settings.model.embedding, "channels a step", each.channels);
   expect("model.outputs", settings.model.outputs, "classes", each.classes);
+  expect("train.window", settings.train.window, "steps a sequence", each.steps);
+  if (settings.valid.window > 0) expect("valid.window", settings.valid.window, "steps a sequence", each.steps);
 }
 
 void Dataset::expect_identity(const json& trained) const {
@@ -57,7 +71,7 @@ void Dataset::expect_identity(const json& trained) const {
   throw DataError(texts ? fmt::format("the corpus's vocabulary ({} words, hash {}) is not the one that the network was trained with ({} words, hash {})",
                                       own.at("words").dump(), own.at("hash").get<std::string>(), trained.value("words", json()).dump(),
                                       trained.value("hash", ""))
-                        : fmt::format("the corpus ({}) is not of the kind that the network was trained on ({})", own.dump(), trained.dump()),
+                        : fmt::format("the corpus holds {}, the network was trained on {}", in_words(own), in_words(trained)),
                   directory_.string(),
                   texts ? "give the corpus that the network was trained on, or preprocess with --vocabulary of that corpus"
                         : "give the corpus that the network was trained on, or one that was preprocessed alike");

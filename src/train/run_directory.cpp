@@ -62,4 +62,12 @@ void RunDirectory::write_settings(const Communicator& world, const std::string& 
   });
 }
 
+void expect_no_run(const Communicator& world, const std::filesystem::path& checkpoint) {
+  agree(world, [&] {
+    std::error_code ignored;
+    if (!std::filesystem::is_directory(RunDirectory(checkpoint).checkpoints(), ignored)) return;
+    throw MissingInputError("this is a run, not a checkpoint", checkpoint.string(), "give one of the folders in its checkpoints/");
+  });
+}
+
 }  // namespace trellis

@@ -31,4 +31,7 @@ class RunDirectory {
   std::filesystem::path path_;
 };
 
+// Collective. Throws MissingInputError where a checkpoint is to be and a run is: names the run's newest checkpoint.
+void expect_no_run(const Communicator& world, const std::filesystem::path& checkpoint);
+
 }  // namespace trellis

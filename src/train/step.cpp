@@ -27,7 +27,7 @@ StepResult TrainingStep::run(std::int64_t step, double learning_rate) {
     throw AgreedError<ExitCode::numeric_failure>(
         fmt::format("the loss ({}) or the gradient's norm ({}) is not finite", result.loss.objective, result.gradient_norm),
         fmt::format("step {}", step + 1),
-        "resume from the last checkpoint with a lower optimizer.learning_rate or a smaller optimizer.clip", ranks_.size());
+        "resume from the last checkpoint, or begin anew, with a lower optimizer.learning_rate or a smaller optimizer.clip", ranks_.size());
   }
   optimizer_.update(weights_, gradients_, clipping_factor(result.gradient_norm, rule_.clip), learning_rate, step + 1);
   return result;

@@ -125,6 +125,7 @@ void Trainer::load_or_initialize() {
   initialize(training_->weights(), initial_values_from(settings_), settings_.train.seed);
   if (settings_.optimizer.averaging == Averaging::always) training_->optimizer().begin_averaging();
   if (!request_.init_from) return;
+  expect_no_run(ranks_.world, *request_.init_from);
   const CheckpointReader reader = CheckpointReader::open(ranks_.world, *request_.init_from, Verify::hash);
   agree(ranks_.world, [&] {
     data_.expect_identity(read_state(reader).data);
@@ -138,6 +139,7 @@ void Trainer::choose_start() {
   settings_ = request_.settings.settings;
   if (request_.resume == Resume::none) directory_.refuse_existing(ranks_.world);
   if (request_.resume == Resume::from_path) {
+    expect_no_run(ranks_.world, request_.checkpoint);
     resumed_ = CheckpointReader::open(ranks_.world, request_.checkpoint, Verify::hash);
   }
   lock_.emplace(ranks_.world, directory_.path());
@@ -169,6 +171,10 @@ void Trainer::choose_start() {
     saved_step_ = state_.step;
     log_info("resumed from {} (step {})", resumed_->path().string(), state_.step);
   } else {
+    if (request_.resume == Resume::newest && !request_.settings_given) {
+      throw AgreedError<ExitCode::input_missing>("there is nothing to resume, and no --config to begin a run with", directory_.path().string(),
+                                                 "check --run, or give --config", ranks_.size());
+    }
     if (request_.resume == Resume::newest) log_info("nothing to resume in {}: a new run begins", directory_.path().string());
     agree(ranks_.world, [&] { validate(settings_, request_.settings.origins); });
   }
@@ -320,6 +326,7 @@ std::optional<Stop> Trainer::stop_after_step() {
 ExitCode Trainer::run() {
   std::optional<Stop> stop;
   if (resumed_) stop = stop_after_step();  // a run that had ended has nothing left to do
+  if (stop && !stop->resumable) log_info("nothing is left to do at step {}: raise train.{} to train on", state_.step, stop->reason);
   while (!stop) {
     const double learning_rate = learning_rate_at(schedule_, state_.step, state_.epoch, state_.plateau.falls);
     const StepResult result = training_->run(state_.step, learning_rate);

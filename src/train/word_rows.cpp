@@ -31,7 +31,8 @@ std::vector<std::string_view> lines_of(std::string_view text) {
   std::vector<std::string_view> lines;
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());
-    lines.push_back(text.substr(0, end));
+    const bool carriage_return = end > 1 && text[end - 1] == '\r';  // of a file from Windows
+    lines.push_back(text.substr(0, end - (carriage_return ? 1 : 0)));
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return lines;

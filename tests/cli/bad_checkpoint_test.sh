@@ -21,7 +21,7 @@ spoiled() { rm -rf spoiled && mkdir spoiled && cp -r "$good" spoiled/; }
 bad=spoiled/step-0000000006
 
 resuming 66 "there is no such checkpoint folder" nowhere
-resuming 66 "manifest.json" run
+resuming 66 "this is a run, not a checkpoint" run
 spoiled && flip $bad/state.h5 -100 && resuming 65 "is damaged: its hash is" $bad
 refuse 65 "is damaged: its hash is" "$trellis" evaluate --checkpoint $bad --data text
 refuse 65 "is damaged: its hash is" train 1 new --init-from $bad train.steps=2
@@ -51,6 +51,14 @@ refuse 65 "expected float64 [120], the checkpoint has float64 [96]" train 1 new 
 refuse 65 'the checkpoint holds no tensor "weights.W1"' train 1 new --init-from $good train.steps=2 model.weight_norm=false
 refuse 66 "there is no such checkpoint folder" train 1 new --init-from nowhere train.steps=2
 [ ! -e new ] || [ -z "$(find new -name 'step-*' -o -name metrics.jsonl -o -name '.tmp-*')" ] || fail "left behind: $(find new)"
+
+# a run where a checkpoint is meant, and the other way round
+refuse 66 "this is a run, not a checkpoint" train 1 new --init-from run train.steps=2
+refuse 66 "this is a run, not a checkpoint" train 1 new --resume run train.steps=9
+refuse 66 "this is a run, not a checkpoint" "$trellis" evaluate --checkpoint run --data text
+refuse 66 "this is a checkpoint, not a run" "$trellis" evaluate --run $good --data text
+refuse 66 "there is no such run" "$trellis" evaluate --run nowhere --data text
+refuse 66 "there is nothing to resume, and no --config" "$trellis" train --run mistyped --resume auto --data text train.steps=1
 
 # --resume auto passes over a damaged newest one, with a word about it
 cp -r run older && flip older/checkpoints/step-0000000006/state.h5 -100

@@ -114,6 +114,10 @@ near "in float32" "$(figure loss_nats_per_token)" "$(evaluate 1 --run run && fig
 # what would be lost or cannot be
 refuse 73 "there is something already" "$trellis" evaluate --run run --data text --log-probabilities one.tsv
 refuse 74 "cannot be written" "$trellis" evaluate --run run --data text --log-probabilities nowhere/one.tsv
+refuse 74 "standard output" sh -c '"$0" evaluate --run run --data text > /dev/full' "$trellis"
+"$trellis" evaluate --run run --data text --split train --window 1 --log-probabilities cut.tsv > cut.out 2>&1 & cut=$!
+sleep 0.3; kill -TERM $cut 2> /dev/null; wait $cut 2> /dev/null
+[ ! -s cut.tsv ] && [ ! -e cut.tsv ] || grep -q scored cut.out || fail "an evaluation that was cut off left a list"
 refuse 2 "--like-scripts has no --context" "$trellis" evaluate --run run --data text --like-scripts --context 3
 refuse 78 "10 discarded steps in windows of 10 steps" "$trellis" evaluate --run run --data text --discard 10
 refuse 2 "give either --run or --checkpoint" "$trellis" evaluate --run run --data text --checkpoint run
@@ -135,9 +139,10 @@ awk -v a="$accuracy" 'BEGIN { exit !(a > 0.9) }' || fail "where the bright steps
 expect 0 "$trellis" evaluate --data images --run classified
 says "test: 31 sequences"
 says "accuracy    "
+refuse 78 "train.window is 7, but the corpus has 12 steps a sequence" train 1 window "${classifier[@]}" train.steps=1 train.window=7
 refuse 2 "are for texts" "$trellis" evaluate --data images --run classified --context 3
-refuse 65 "" "$trellis" evaluate --data text --run classified
-refuse 65 "" "$trellis" evaluate --data images --run run
+refuse 65 "the corpus holds a text of 61 words, the network was trained on sequences of 12 steps" "$trellis" evaluate --data text --run classified
+refuse 65 "the network was trained on a text of 61 words" "$trellis" evaluate --data images --run run
 data=text
 
 # all weights zero: every word is equally likely, and the loss is ln V
