@@ -23,7 +23,7 @@ holds_only new run.lock settings.ini
 
 expect 0 ranks 2 "$trellis" train "${whole[@]}"
 together 73 "already holds a run" train "${whole[@]}"
-together 66 "the run has no whole checkpoint" evaluate --data text --run nowhere
+together 66 "there is no such run" evaluate --data text --run nowhere
 cp -r new damaged && flip damaged/checkpoints/step-0000000002/state.h5 -100
 together 65 "is damaged: its hash is" evaluate --data text --checkpoint damaged/checkpoints/step-0000000002
 finish "$refused wrong inputs refused on two ranks"
