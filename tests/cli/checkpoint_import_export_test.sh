@@ -170,7 +170,7 @@ refuse 73 "adaptive.safetensors" export_ --run adaptive --weights adaptive.safet
 refuse 74 "nowhere" export_ --run adaptive --weights nowhere/file
 refuse 2 "--weights is missing" export_ --run adaptive
 refuse 2 "give either --run or --checkpoint" export_ --weights none
-refuse 66 "the run has no whole checkpoint" export_ --run nowhere --weights none
+refuse 66 "there is no such run" export_ --run nowhere --weights none
 expect 0 "$trellis" checkpoint import --help && says "model.levels at least train.window + layers - 1"
 expect 0 "$trellis" checkpoint export --help && says "paper's authors"
 

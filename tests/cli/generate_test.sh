@@ -173,7 +173,7 @@ refuse 2 "trellis generate is one process, but mpirun has started 2" ranks 2 "$t
 refuse 2 "there is no prompt, and no token that ends a line" generate --run plain-0 --data plain
 refuse 66 "nowhere" "${good[@]}" --prompt-file nowhere
 refuse 65 "invalid UTF-8: byte 0xff" generate --run char-0 --data char --prompt $'x\xff'
-refuse 66 "the run has no whole checkpoint" generate --run nowhere --data word
+refuse 66 "there is no such run" generate --run nowhere --data word
 refuse 65 "is not the one that the network was trained with" generate --run word-0 --data char
 refuse 78 "7 discarded steps in windows of 5 steps" "${good[@]}" --window 5 --discard 7
 echo taken > taken
