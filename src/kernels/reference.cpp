@@ -1,4 +1,5 @@
 // The specification of every kernel: plain loops, the standard library's functions, no thought of speed.
+#include <bit>
 #include <cmath>
 #include <vector>
 
@@ -6,6 +7,24 @@
 
 namespace trellis {
 namespace {
+
+template <class T>
+T widened(T value) {
+  return value;
+}
+float widened(BFloat16 value) { return std::bit_cast<float>(static_cast<std::uint32_t>(value.bits) << 16); }
+
+template <class A>
+A rounded(Compute<A> value) {
+  return value;
+}
+template <>
+BFloat16 rounded<BFloat16>(float value) {
+  if (std::isnan(value)) return {0x7fc0};
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t half = 0x7fff + ((bits >> 16) & 1);  // half a unit of what stays, and to even where it is just half
+  return {static_cast<std::uint16_t>((bits + half) >> 16)};
+}
 
 template <class T>
 T sigmoid(T x) {
@@ -19,8 +38,9 @@ std::int64_t gate_at(const K& k, std::int64_t q, std::int64_t n) {
   return (block * 4 + q) * size + n % size;
 }
 
-template <class T>
-void gates_forward(const GatesForward<T>& k, Range rows, void*) {
+template <class A>
+void gates_forward(const GatesForward<A>& k, Range rows, void*) {
+  using T = Compute<A>;
   const std::int64_t H = k.channels, O = k.outputs;
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
     const std::int64_t lane = row % k.lanes;
@@ -28,15 +48,15 @@ void gates_forward(const GatesForward<T>& k, Range rows, void*) {
       T a[4];
       for (std::int64_t q = 0; q < 4; ++q) {
         const std::int64_t at = gate_at(k, q, n);
-        a[q] = k.gates[row * 4 * H + at] + k.bias[at];
-        if (k.injection) a[q] += k.injection[row * 4 * H + at];
+        a[q] = widened(k.gates[row * 4 * H + at]) + k.bias[at];
+        if (k.injection) a[q] += widened(k.injection[row * 4 * H + at]);
       }
       const T i = sigmoid(a[0]), o = sigmoid(a[1]), g = std::tanh(a[2]), f = sigmoid(a[3]);
       const T c = f * k.previous_cell[row * H + n] + i * g, h = o * std::tanh(c);
       const T activation[4] = {i, o, g, f};
-      for (std::int64_t q = 0; q < 4; ++q) k.gates[row * 4 * H + gate_at(k, q, n)] = activation[q];
+      for (std::int64_t q = 0; q < 4; ++q) k.gates[row * 4 * H + gate_at(k, q, n)] = rounded<A>(activation[q]);
       k.cell[row * H + n] = c;
-      k.hidden[row * H + n] = k.hidden_mask ? h * k.hidden_mask[lane * H + n] : h;
+      k.hidden[row * H + n] = rounded<A>(k.hidden_mask ? h * k.hidden_mask[lane * H + n] : h);
       for (int out = 0; out < k.output_count && n >= H - O; ++out) {
         const std::int64_t m = n - (H - O);
         k.output[out].values[row * O + m] = k.output[out].mask ? h * k.output[out].mask[lane * O + m] : h;
@@ -45,16 +65,18 @@ void gates_forward(const GatesForward<T>& k, Range rows, void*) {
   }
 }
 
-template <class T>
-void gates_backward(const GatesBackward<T>& k, Range rows, void*) {
+template <class A>
+void gates_backward(const GatesBackward<A>& k, Range rows, void*) {
+  using T = Compute<A>;
   const std::int64_t H = k.channels, O = k.outputs;
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
     const std::int64_t lane = row % k.lanes;
     for (std::int64_t n = 0; n < H; ++n) {
-      T* const gate = k.gates + row * 4 * H;
-      const T i = gate[gate_at(k, 0, n)], o = gate[gate_at(k, 1, n)], g = gate[gate_at(k, 2, n)], f = gate[gate_at(k, 3, n)];
+      A* const gate = k.gates + row * 4 * H;
+      const auto activation = [&](std::int64_t q) { return widened(gate[gate_at(k, q, n)]); };
+      const T i = activation(0), o = activation(1), g = activation(2), f = activation(3);
       const T tanh_c = std::tanh(k.cell[row * H + n]);
-      T dh = k.d_hidden ? k.d_hidden[row * H + n] * (k.hidden_mask ? k.hidden_mask[lane * H + n] : T(1)) : T(0);
+      T dh = k.d_hidden ? widened(k.d_hidden[row * H + n]) * (k.hidden_mask ? k.hidden_mask[lane * H + n] : T(1)) : T(0);
       for (int out = 0; out < k.output_count && n >= H - O; ++out) {
         const std::int64_t m = n - (H - O);
         dh += k.output[out].values[row * O + m] * (k.output[out].mask ? k.output[out].mask[lane * O + m] : T(1));
@@ -65,7 +87,7 @@ void gates_backward(const GatesBackward<T>& k, Range rows, void*) {
       if (k.d_previous_cell) k.d_previous_cell[row * H + n] = dc * f;
       for (std::int64_t q = 0; q < 4; ++q) {
         const std::int64_t at = gate_at(k, q, n);
-        gate[at] = da[q];
+        gate[at] = rounded<A>(da[q]);
         if (!k.d_injection) continue;
         T& sum = k.d_injection[row * 4 * H + at];
         sum = k.add_to_injection ? sum + da[q] : da[q];
@@ -101,13 +123,14 @@ T norm(const std::vector<T>& values) {
   return std::sqrt(sum);
 }
 
-template <class T>
-void effective_kernel_forward(const EffectiveKernelForward<T>& k, Range rows, void*) {
+template <class A>
+void effective_kernel_forward(const EffectiveKernelForward<A>& k, Range rows, void*) {
+  using T = Compute<A>;
   const std::int64_t width = k.taps * k.channels;
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
     const std::vector<T> u = masked_row(k.direction, k.mask, row, k.taps, k.channels);
     const T length = norm(u), factor = !k.gain ? T(1) : length > 0 ? k.gain[row] / length : T(0);
-    for (std::int64_t n = 0; n < width; ++n) k.kernel[row * width + n] = factor * u[static_cast<std::size_t>(n)];
+    for (std::int64_t n = 0; n < width; ++n) k.kernel[row * width + n] = rounded<A>(factor * u[static_cast<std::size_t>(n)]);
   }
 }
 
@@ -131,25 +154,27 @@ void effective_kernel_backward(const EffectiveKernelBackward<T>& k, Range rows, 
   }
 }
 
-template <class T>
-void embedding_forward(const EmbeddingForward<T>& k, Range rows, void*) {
+template <class A>
+void embedding_forward(const EmbeddingForward<A>& k, Range rows, void*) {
+  using T = Compute<A>;
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
     const std::int64_t token = k.tokens[row], lane = row % k.lanes;
     for (std::int64_t n = 0; n < k.channels; ++n) {
       T value = k.table[token * k.channels + n];
       if (k.word_mask) value *= k.word_mask[token];
       if (k.input_mask) value *= k.input_mask[lane * k.channels + n];
-      k.values[row * k.channels + n] = value;
+      k.values[row * k.channels + n] = rounded<A>(value);
     }
   }
 }
 
-template <class T>
-void embedding_backward(const EmbeddingBackward<T>& k, Range channels, void*) {
+template <class A>
+void embedding_backward(const EmbeddingBackward<A>& k, Range channels, void*) {
+  using T = Compute<A>;
   for (std::int64_t row = 0; row < k.rows; ++row) {
     const std::int64_t token = k.tokens[row], lane = row % k.lanes;
     for (std::int64_t n = channels.begin; n < channels.end; ++n) {
-      T gradient = k.d_values[row * k.channels + n];
+      T gradient = widened(k.d_values[row * k.channels + n]);
       if (k.word_mask) gradient *= k.word_mask[token];
       if (k.input_mask) gradient *= k.input_mask[lane * k.channels + n];
       k.d_table[token * k.channels + n] += gradient;
@@ -157,22 +182,23 @@ void embedding_backward(const EmbeddingBackward<T>& k, Range channels, void*) {
   }
 }
 
-template <class T>
-void gather_steps(const GatherSteps<T>& k, Range rows, void*) {
+template <class A>
+void gather_steps(const GatherSteps<A>& k, Range rows, void*) {
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
     const std::int64_t place = k.places[row / k.lanes], lane = row % k.lanes;
     for (std::int64_t n = 0; n < k.channels; ++n) {
-      k.values[row * k.stride + n] = place < 0 ? T(0) : k.source[(place * k.lanes + lane) * k.channels + n];
+      k.values[row * k.stride + n] = place < 0 ? A{} : k.source[(place * k.lanes + lane) * k.channels + n];
     }
   }
 }
 
-template <class T>
-void scatter_add_steps(const ScatterAddSteps<T>& k, Range rows, void*) {
+template <class A>
+void scatter_add_steps(const ScatterAddSteps<A>& k, Range rows, void*) {
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
     const std::int64_t place = k.places[row / k.lanes], lane = row % k.lanes;
     for (std::int64_t n = 0; place >= 0 && n < k.channels; ++n) {
-      k.sums[(place * k.lanes + lane) * k.channels + n] += k.values[row * k.stride + n];
+      A& sum = k.sums[(place * k.lanes + lane) * k.channels + n];
+      sum = rounded<A>(widened(sum) + widened(k.values[row * k.stride + n]));
     }
   }
 }
@@ -229,27 +255,47 @@ void squared_norm(const T* values, std::int64_t count, double* sums, Range block
   }
 }
 
+template <class A>
+void round_elements(const RoundElements<A>& k, Range elements, void*) {
+  for (std::int64_t n = elements.begin; n < elements.end; ++n) k.values[n] = rounded<A>(k.from[n]);
+}
+
+template <class A>
+void widen_rows(const WidenRows<A>& k, Range rows, void*) {
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+    for (std::int64_t n = 0; n < k.columns; ++n) {
+      Compute<A>& sum = k.sums[row * k.stride + n];
+      const Compute<A> value = widened(k.values[row * k.columns + n]);
+      sum = k.add ? sum + value : value;
+    }
+  }
+}
+
 }  // namespace
 
-template <class T>
-const KernelTable<T>& reference_kernels() {
-  static const KernelTable<T> table{"reference",
-                                    gates_forward<T>,
-                                    gates_backward<T>,
-                                    effective_kernel_forward<T>,
+template <class A>
+const KernelTable<A>& reference_kernels() {
+  using T = Compute<A>;
+  static const KernelTable<A> table{"reference",
+                                    gates_forward<A>,
+                                    gates_backward<A>,
+                                    effective_kernel_forward<A>,
                                     effective_kernel_backward<T>,
-                                    embedding_forward<T>,
-                                    embedding_backward<T>,
-                                    gather_steps<T>,
-                                    scatter_add_steps<T>,
+                                    embedding_forward<A>,
+                                    embedding_backward<A>,
+                                    gather_steps<A>,
+                                    scatter_add_steps<A>,
                                     cross_entropy<T>,
                                     sgd_update<T>,
                                     adam_update<T>,
                                     dropout_mask<T>,
-                                    squared_norm<T>};
+                                    squared_norm<T>,
+                                    round_elements<A>,
+                                    widen_rows<A>};
   return table;
 }
 template const KernelTable<float>& reference_kernels<float>();
 template const KernelTable<double>& reference_kernels<double>();
+template const KernelTable<BFloat16>& reference_kernels<BFloat16>();
 
 }  // namespace trellis

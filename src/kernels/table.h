@@ -1,5 +1,6 @@
-// Every kernel, as a table of functions for one device and element type (float or double). A kernel works on the part
-// [begin, end) of its range; on a CPU the caller cuts the whole range over its threads, on a GPU it is one call.
+// Every kernel, as a table of functions for one device and one type of activations: float, double, or BFloat16 that is
+// computed with as float (kernels/element.h). A kernel works on the part [begin, end) of its range; on a CPU the caller
+// cuts the whole range over its threads, on a GPU it is one call.
 // `stream` is the CUDA stream, and null on a CPU. Pointers are to memory of the table's device.
 //
 // reference_kernels are the specification, in plain loops and the standard library's functions; cpu_kernels the fast
@@ -8,6 +9,7 @@
 
 #include <vector>
 
+#include "kernels/convert.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/embedding.h"
 #include "kernels/gates.h"
@@ -19,17 +21,18 @@
 
 namespace trellis {
 
-template <class T>
+template <class A>
 struct KernelTable {
+  using T = Compute<A>;
   const char* name;  // for logs: "reference", "x86-64-v4", ...
-  void (*gates_forward)(const GatesForward<T>&, Range rows, void* stream);
-  void (*gates_backward)(const GatesBackward<T>&, Range rows, void* stream);
-  void (*effective_kernel_forward)(const EffectiveKernelForward<T>&, Range rows, void* stream);
+  void (*gates_forward)(const GatesForward<A>&, Range rows, void* stream);
+  void (*gates_backward)(const GatesBackward<A>&, Range rows, void* stream);
+  void (*effective_kernel_forward)(const EffectiveKernelForward<A>&, Range rows, void* stream);
   void (*effective_kernel_backward)(const EffectiveKernelBackward<T>&, Range rows, void* stream);
-  void (*embedding_forward)(const EmbeddingForward<T>&, Range rows, void* stream);
-  void (*embedding_backward)(const EmbeddingBackward<T>&, Range channels, void* stream);
-  void (*gather_steps)(const GatherSteps<T>&, Range rows, void* stream);
-  void (*scatter_add_steps)(const ScatterAddSteps<T>&, Range rows, void* stream);
+  void (*embedding_forward)(const EmbeddingForward<A>&, Range rows, void* stream);
+  void (*embedding_backward)(const EmbeddingBackward<A>&, Range channels, void* stream);
+  void (*gather_steps)(const GatherSteps<A>&, Range rows, void* stream);
+  void (*scatter_add_steps)(const ScatterAddSteps<A>&, Range rows, void* stream);
   void (*cross_entropy)(const CrossEntropy<T>&, Range rows, void* stream);
   void (*sgd_update)(const SgdUpdate<T>&, Range elements, void* stream);
   void (*adam_update)(const AdamUpdate<T>&, Range elements, void* stream);
@@ -37,16 +40,18 @@ struct KernelTable {
   void (*dropout_mask)(T* mask, const RandomStream&, std::uint64_t threshold, T scale, Range elements, void* stream);
   // sums[b] = sum of squares of block b of kNormBlock elements, for b in blocks; the last block may be short
   void (*squared_norm)(const T* values, std::int64_t count, double* sums, Range blocks, void* stream);
+  void (*round_elements)(const RoundElements<A>&, Range elements, void* stream);
+  void (*widen_rows)(const WidenRows<A>&, Range rows, void* stream);
 };
 
 inline constexpr std::int64_t kNormBlock = 1 << 16;
 
-template <class T>
-const KernelTable<T>& reference_kernels();
-template <class T>
-const KernelTable<T>& cpu_kernels();
+template <class A>
+const KernelTable<A>& reference_kernels();
+template <class A>
+const KernelTable<A>& cpu_kernels();
 // Every compiled set that this processor can run, fastest first; cpu_kernels is the first.
-template <class T>
-std::vector<KernelTable<T>> usable_cpu_kernels();
+template <class A>
+std::vector<KernelTable<A>> usable_cpu_kernels();
 
 }  // namespace trellis

@@ -3,11 +3,13 @@
 // all but the output channel.
 //
 // Kernels lie as [rows, taps, channels]: a row's taps are contiguous, and tap j is a matrix with leading dimension
-// taps * channels. Rows are the 4 H output channels.
+// taps * channels. Rows are the 4 H output channels. The kernel that multiplies has the type of activations; its gradient
+// and the raw parameters are Compute<A>.
 #pragma once
 
 #include <cstdint>
 
+#include "kernels/element.h"
 #include "plan/random.h"
 
 namespace trellis {
@@ -22,13 +24,14 @@ struct KernelMask {
   bool active() const { return given != nullptr || threshold != 0; }
 };
 
-template <class T>
+template <class A>
 struct EffectiveKernelForward {
+  using T = Compute<A>;
   std::int64_t taps = 0, channels = 0;
   const T* direction = nullptr;  // v (or the kernel itself) [rows, taps, channels]
   const T* gain = nullptr;       // g [rows], or null: no weight normalisation
   KernelMask<T> mask;
-  T* kernel = nullptr;           // out [rows, taps, channels]
+  A* kernel = nullptr;           // out [rows, taps, channels]
 };
 
 template <class T>

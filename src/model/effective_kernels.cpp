@@ -8,7 +8,7 @@ namespace {
 template <class T>
 KernelMask<T> kernel_mask(const KernelDropout& dropout) {
   KernelMask<T> mask;
-  mask.given = data_or_null<T>(dropout.given);
+  mask.given = const_data<T>(dropout.given);
   mask.threshold = dropout_threshold(dropout.rate);
   mask.scale = static_cast<T>(1 / (1 - dropout.rate));
   mask.stream = dropout.stream;
@@ -33,7 +33,7 @@ at::Tensor effective(const RawKernel& raw, const KernelDropout& dropout, at::Ten
     const EffectiveKernelForward<T> args{.taps = memory.size(1),
                                          .channels = memory.size(2),
                                          .direction = raw.direction.const_data_ptr<T>(),
-                                         .gain = data_or_null<T>(raw.gain),
+                                         .gain = const_data<T>(raw.gain),
                                          .mask = kernel_mask<T>(dropout),
                                          .kernel = memory.mutable_data_ptr<T>()};
     launch(kernels_for<T>(memory.device()).effective_kernel_forward, args, {0, memory.size(0)}, grain_for(memory[0].numel()));
@@ -48,7 +48,7 @@ void raw_gradient(const RawKernel& raw, const KernelDropout& dropout, const RawK
         .taps = raw.direction.size(1),
         .channels = raw.direction.size(2),
         .direction = raw.direction.const_data_ptr<T>(),
-        .gain = data_or_null<T>(raw.gain),
+        .gain = const_data<T>(raw.gain),
         .mask = kernel_mask<T>(dropout),
         .d_kernel = gradient.direction.mutable_data_ptr<T>(),
         .d_gain = gradient.gain.defined() ? gradient.gain.mutable_data_ptr<T>() : nullptr};

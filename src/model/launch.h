@@ -5,6 +5,7 @@
 #include <ATen/Parallel.h>
 
 #include <type_traits>
+#include <utility>
 
 #include "base/errors.h"
 #include "kernels/table.h"
@@ -17,15 +18,28 @@ void with_element_type(at::ScalarType type, F&& f) {
   if (type == at::kFloat) {
     f.template operator()<float>();
   } else {
-    require(type == at::kDouble, "kernels work on float32 and float64 tensors");
+    require(type == at::kDouble, "weights, cells and sums are float32 or float64");
     f.template operator()<double>();
   }
 }
 
-template <class T>
-const KernelTable<T>& kernels_for(at::Device device) {
+// The same for activations, which may be bfloat16 too.
+template <class F>
+void with_activation_type(at::ScalarType type, F&& f) {
+  if (type == at::kBFloat16) {
+    f.template operator()<BFloat16>();
+  } else {
+    with_element_type(type, std::forward<F>(f));
+  }
+}
+
+// The type of weights, cells and sums beside activations of this type.
+inline at::ScalarType compute_type(at::ScalarType activations) { return activations == at::kBFloat16 ? at::kFloat : activations; }
+
+template <class A>
+const KernelTable<A>& kernels_for(at::Device device) {
   require(device.is_cpu(), "there are kernels for CPU tensors only");
-  return cpu_kernels<T>();
+  return cpu_kernels<A>();
 }
 
 // Runs kernel(args, part, stream) over the whole range; on a CPU its parts run on LibTorch's threads, each at least
@@ -44,10 +58,24 @@ inline std::int64_t grain_for(std::int64_t elements_per_item) {
   return std::max<std::int64_t>(1, kGrainElements / std::max<std::int64_t>(1, elements_per_item));
 }
 
-// The data of a tensor, or null for an undefined one.
-template <class T>
-const T* data_or_null(const at::Tensor& tensor) {
-  return tensor.defined() ? tensor.const_data_ptr<T>() : nullptr;
+// A tensor's memory as kernels see it; null for an undefined tensor.
+template <class A>
+const A* const_data(const at::Tensor& tensor) {
+  if (!tensor.defined()) return nullptr;
+  if constexpr (std::is_same_v<A, BFloat16>) {
+    return reinterpret_cast<const BFloat16*>(tensor.const_data_ptr<at::BFloat16>());
+  } else {
+    return tensor.const_data_ptr<A>();
+  }
+}
+template <class A>
+A* mutable_data(const at::Tensor& tensor) {
+  if (!tensor.defined()) return nullptr;
+  if constexpr (std::is_same_v<A, BFloat16>) {
+    return reinterpret_cast<BFloat16*>(tensor.mutable_data_ptr<at::BFloat16>());
+  } else {
+    return tensor.mutable_data_ptr<A>();
+  }
 }
 
 // "x: expected [40, 512], got [40, 75]" as InternalError, unless the sizes agree.

@@ -27,7 +27,7 @@ void cross_entropy(const at::Tensor& logits, const at::Tensor& targets, double* 
                                .logits = logits.mutable_data_ptr<T>(),
                                .targets = targets.const_data_ptr<std::int64_t>(),
                                .loss = loss,
-                               .scale = data_or_null<T>(scale)};
+                               .scale = const_data<T>(scale)};
     launch(kernels_for<T>(logits.device()).cross_entropy, args, {0, logits.size(0)}, grain_for(4 * classes));
   });
 }

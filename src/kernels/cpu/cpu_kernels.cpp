@@ -13,45 +13,67 @@ namespace {
 
 extern "C" double log(double) noexcept;
 
+template <class T>
+inline T widened(T value) {
+  return value;
+}
+inline float widened(BFloat16 value) {
+  const std::uint32_t bits = static_cast<std::uint32_t>(value.bits) << 16;
+  float wide;
+  __builtin_memcpy(&wide, &bits, sizeof wide);
+  return wide;
+}
+
+// To nearest even; NaN stays NaN. By overloads, since a function template cannot be told apart by its result alone.
+inline void store(float& into, float value) { into = value; }
+inline void store(double& into, double value) { into = value; }
+inline void store(BFloat16& into, float value) {
+  std::uint32_t bits;
+  __builtin_memcpy(&bits, &value, sizeof bits);
+  const std::uint32_t nearest = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  into.bits = static_cast<std::uint16_t>(value != value ? 0x7fc0u : nearest);
+}
+
 constexpr std::int64_t kBlock = 256;  // channels worked on at once, in registers and the first-level cache
 
-template <class T>
-void gates_forward(const GatesForward<T>& k, Range rows, void*) {
+template <class A>
+void gates_forward(const GatesForward<A>& k, Range rows, void*) {
+  using T = Compute<A>;
   const std::int64_t H = k.channels, O = k.outputs, S = H / k.blocks;
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
     const std::int64_t lane = row % k.lanes;
     for (std::int64_t base = 0; base < H; base += S) {  // one block of channels, whose gates begin at 4 base
-      T* __restrict const gate = k.gates + row * 4 * H + 4 * base;
+      A* __restrict const gate = k.gates + row * 4 * H + 4 * base;
       const T* __restrict const bias = k.bias + 4 * base;
-      const T* __restrict const injection = k.injection ? k.injection + row * 4 * H + 4 * base : nullptr;
+      const A* __restrict const injection = k.injection ? k.injection + row * 4 * H + 4 * base : nullptr;
       const T* __restrict const previous = k.previous_cell + row * H + base;
       const T* __restrict const mask = k.hidden_mask ? k.hidden_mask + lane * H + base : nullptr;
       T* __restrict const cell = k.cell + row * H + base;
-      T* __restrict const hidden = k.hidden + row * H + base;
+      A* __restrict const hidden = k.hidden + row * H + base;
       const std::int64_t hidden_only = H - O - base;  // channels of this block before the first output; may be below 0
       for (std::int64_t first = 0; first < S; first += kBlock) {
         const std::int64_t last = first + kBlock < S ? first + kBlock : S;
-        T h[kBlock];
-        if (injection) {
-          for (std::int64_t q = 0; q < 4; ++q) {
-            for (std::int64_t n = first; n < last; ++n) gate[q * S + n] += injection[q * S + n];
-          }
+        T h[kBlock], a[4][kBlock];  // sums of up to three terms, not rounded on the way
+        for (std::int64_t q = 0; q < 4; ++q) {
+          for (std::int64_t n = first; n < last; ++n) a[q][n - first] = widened(gate[q * S + n]) + bias[q * S + n];
+          if (!injection) continue;
+          for (std::int64_t n = first; n < last; ++n) a[q][n - first] += widened(injection[q * S + n]);
         }
 #pragma omp simd
         for (std::int64_t n = first; n < last; ++n) {
-          const T i = logistic(gate[n] + bias[n]);
-          const T o = logistic(gate[S + n] + bias[S + n]);
-          const T g = hyperbolic_tangent(gate[2 * S + n] + bias[2 * S + n]);
-          const T f = logistic(gate[3 * S + n] + bias[3 * S + n]);
+          const T i = logistic(a[0][n - first]);
+          const T o = logistic(a[1][n - first]);
+          const T g = hyperbolic_tangent(a[2][n - first]);
+          const T f = logistic(a[3][n - first]);
           const T c = f * previous[n] + i * g;
-          gate[n] = i, gate[S + n] = o, gate[2 * S + n] = g, gate[3 * S + n] = f;
+          store(gate[n], i), store(gate[S + n], o), store(gate[2 * S + n], g), store(gate[3 * S + n], f);
           cell[n] = c;
           h[n - first] = o * hyperbolic_tangent(c);
         }
         if (mask) {
-          for (std::int64_t n = first; n < last; ++n) hidden[n] = h[n - first] * mask[n];
+          for (std::int64_t n = first; n < last; ++n) store(hidden[n], h[n - first] * mask[n]);
         } else {
-          for (std::int64_t n = first; n < last; ++n) hidden[n] = h[n - first];
+          for (std::int64_t n = first; n < last; ++n) store(hidden[n], h[n - first]);
         }
         for (int out = 0; out < k.output_count; ++out) {
           T* __restrict const values = k.output[out].values + row * O;
@@ -66,25 +88,26 @@ void gates_forward(const GatesForward<T>& k, Range rows, void*) {
   }
 }
 
-template <class T>
-void gates_backward(const GatesBackward<T>& k, Range rows, void*) {
+template <class A>
+void gates_backward(const GatesBackward<A>& k, Range rows, void*) {
+  using T = Compute<A>;
   const std::int64_t H = k.channels, O = k.outputs, S = H / k.blocks;
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
     const std::int64_t lane = row % k.lanes;
     for (std::int64_t base = 0; base < H; base += S) {  // one block of channels, whose gates begin at 4 base
-      T* __restrict const gate = k.gates + row * 4 * H + 4 * base;
+      A* __restrict const gate = k.gates + row * 4 * H + 4 * base;
       const T* __restrict const cell = k.cell + row * H + base;
       const T* __restrict const previous = k.previous_cell + row * H + base;
       const T* __restrict const mask = k.hidden_mask ? k.hidden_mask + lane * H + base : nullptr;
-      const T* __restrict const d_hidden = k.d_hidden ? k.d_hidden + row * H + base : nullptr;
+      const A* __restrict const d_hidden = k.d_hidden ? k.d_hidden + row * H + base : nullptr;
       const T* __restrict const d_cell = k.d_cell ? k.d_cell + row * H + base : nullptr;
       T* __restrict const d_previous = k.d_previous_cell ? k.d_previous_cell + row * H + base : nullptr;
       T* __restrict const injection = k.d_injection ? k.d_injection + row * 4 * H + 4 * base : nullptr;
       const std::int64_t hidden_only = H - O - base;  // channels of this block before the first output; may be below 0
       for (std::int64_t first = 0; first < S; first += kBlock) {
         const std::int64_t last = first + kBlock < S ? first + kBlock : S;
-        T dh[kBlock], dc[kBlock];
-        for (std::int64_t n = first; n < last; ++n) dh[n - first] = d_hidden ? d_hidden[n] : T(0);
+        T dh[kBlock], dc[kBlock], da[4][kBlock];
+        for (std::int64_t n = first; n < last; ++n) dh[n - first] = d_hidden ? widened(d_hidden[n]) : T(0);
         if (mask) {
           for (std::int64_t n = first; n < last; ++n) dh[n - first] *= mask[n];
         }
@@ -99,24 +122,26 @@ void gates_backward(const GatesBackward<T>& k, Range rows, void*) {
         }
 #pragma omp simd
         for (std::int64_t n = first; n < last; ++n) {
-          const T i = gate[n], o = gate[S + n], g = gate[2 * S + n], f = gate[3 * S + n];
+          const T i = widened(gate[n]), o = widened(gate[S + n]), g = widened(gate[2 * S + n]), f = widened(gate[3 * S + n]);
           const T tanh_c = hyperbolic_tangent(cell[n]);
           const T dh_n = dh[n - first];
           const T dc_n = dc[n - first] + dh_n * o * (T(1) - tanh_c * tanh_c);
-          gate[n] = dc_n * g * i * (T(1) - i);
-          gate[S + n] = dh_n * tanh_c * o * (T(1) - o);
-          gate[2 * S + n] = dc_n * i * (T(1) - g * g);
-          gate[3 * S + n] = dc_n * previous[n] * f * (T(1) - f);
+          da[0][n - first] = dc_n * g * i * (T(1) - i);
+          da[1][n - first] = dh_n * tanh_c * o * (T(1) - o);
+          da[2][n - first] = dc_n * i * (T(1) - g * g);
+          da[3][n - first] = dc_n * previous[n] * f * (T(1) - f);
           dc[n - first] = dc_n * f;
         }
         if (d_previous) {
           for (std::int64_t n = first; n < last; ++n) d_previous[n] = dc[n - first];
         }
-        for (std::int64_t q = 0; q < 4 && injection; ++q) {
+        for (std::int64_t q = 0; q < 4; ++q) {
+          for (std::int64_t n = first; n < last; ++n) store(gate[q * S + n], da[q][n - first]);
+          if (!injection) continue;
           if (k.add_to_injection) {
-            for (std::int64_t n = first; n < last; ++n) injection[q * S + n] += gate[q * S + n];
+            for (std::int64_t n = first; n < last; ++n) injection[q * S + n] += da[q][n - first];
           } else {
-            for (std::int64_t n = first; n < last; ++n) injection[q * S + n] = gate[q * S + n];
+            for (std::int64_t n = first; n < last; ++n) injection[q * S + n] = da[q][n - first];
           }
         }
       }
@@ -165,23 +190,40 @@ void for_row_blocks(const KernelMask<T>& mask, std::int64_t row, std::int64_t ta
   }
 }
 
-template <class T>
-void effective_kernel_forward(const EffectiveKernelForward<T>& k, Range rows, void*) {
+// The masks are drawn twice, for the norm and for the kernel: rows that were kept in between would have to be kept in T.
+template <class A>
+void effective_kernel_forward(const EffectiveKernelForward<A>& k, Range rows, void*) {
+  using T = Compute<A>;
   const std::int64_t width = k.taps * k.channels;
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
     const T* __restrict const v = k.direction + row * width;
-    T* __restrict const w = k.kernel + row * width;
-    T squares = 0;
-    for_row_blocks(k.mask, row, k.taps, k.channels, [&](std::int64_t first, std::int64_t last, const T* mask) {
-      T sum = 0;
-      for (std::int64_t n = first; n < last; ++n) w[n] = mask ? v[n] * mask[n - first] : v[n];
+    A* __restrict const w = k.kernel + row * width;
+    T factor = 1;
+    if (k.gain) {
+      T squares = 0;
+      for_row_blocks(k.mask, row, k.taps, k.channels, [&](std::int64_t first, std::int64_t last, const T* mask) {
+        T sum = 0;
+        if (mask) {
 #pragma omp simd reduction(+ : sum)
-      for (std::int64_t n = first; n < last; ++n) sum += w[n] * w[n];
-      squares += sum;
+          for (std::int64_t n = first; n < last; ++n) {
+            const T u = v[n] * mask[n - first];
+            sum += u * u;
+          }
+        } else {
+#pragma omp simd reduction(+ : sum)
+          for (std::int64_t n = first; n < last; ++n) sum += v[n] * v[n];
+        }
+        squares += sum;
+      });
+      factor = squares > 0 ? k.gain[row] / static_cast<T>(__builtin_sqrt(static_cast<double>(squares))) : T(0);
+    }
+    for_row_blocks(k.mask, row, k.taps, k.channels, [&](std::int64_t first, std::int64_t last, const T* mask) {
+      if (mask) {
+        for (std::int64_t n = first; n < last; ++n) store(w[n], v[n] * mask[n - first] * factor);
+      } else {
+        for (std::int64_t n = first; n < last; ++n) store(w[n], v[n] * factor);
+      }
     });
-    if (!k.gain) continue;
-    const T factor = squares > 0 ? k.gain[row] / static_cast<T>(__builtin_sqrt(static_cast<double>(squares))) : T(0);
-    for (std::int64_t n = 0; n < width; ++n) w[n] *= factor;
   }
 }
 
@@ -226,53 +268,55 @@ void effective_kernel_backward(const EffectiveKernelBackward<T>& k, Range rows, 
   }
 }
 
-template <class T>
-void embedding_forward(const EmbeddingForward<T>& k, Range rows, void*) {
+template <class A>
+void embedding_forward(const EmbeddingForward<A>& k, Range rows, void*) {
+  using T = Compute<A>;
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
     const std::int64_t token = k.tokens[row];
     const T* __restrict const source = k.table + token * k.channels;
-    T* __restrict const x = k.values + row * k.channels;
+    A* __restrict const x = k.values + row * k.channels;
     const T factor = k.word_mask ? k.word_mask[token] : T(1);
     const T* __restrict const mask = k.input_mask ? k.input_mask + row % k.lanes * k.channels : nullptr;
-    for (std::int64_t n = 0; n < k.channels; ++n) x[n] = source[n] * factor * (mask ? mask[n] : T(1));
+    for (std::int64_t n = 0; n < k.channels; ++n) store(x[n], source[n] * factor * (mask ? mask[n] : T(1)));
   }
 }
 
-template <class T>
-void embedding_backward(const EmbeddingBackward<T>& k, Range channels, void*) {
+template <class A>
+void embedding_backward(const EmbeddingBackward<A>& k, Range channels, void*) {
+  using T = Compute<A>;
   for (std::int64_t row = 0; row < k.rows; ++row) {
     const std::int64_t token = k.tokens[row];
     const T factor = k.word_mask ? k.word_mask[token] : T(1);
     if (factor == T(0)) continue;
-    const T* __restrict const d = k.d_values + row * k.channels;
+    const A* __restrict const d = k.d_values + row * k.channels;
     T* __restrict const sum = k.d_table + token * k.channels;
     const T* __restrict const mask = k.input_mask ? k.input_mask + row % k.lanes * k.channels : nullptr;
-    for (std::int64_t n = channels.begin; n < channels.end; ++n) sum[n] += d[n] * factor * (mask ? mask[n] : T(1));
+    for (std::int64_t n = channels.begin; n < channels.end; ++n) sum[n] += widened(d[n]) * factor * (mask ? mask[n] : T(1));
   }
 }
 
-template <class T>
-void gather_steps(const GatherSteps<T>& k, Range rows, void*) {
+template <class A>
+void gather_steps(const GatherSteps<A>& k, Range rows, void*) {
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
     const std::int64_t place = k.places[row / k.lanes];
-    T* __restrict const values = k.values + row * k.stride;
+    A* __restrict const values = k.values + row * k.stride;
     if (place < 0) {
-      for (std::int64_t n = 0; n < k.channels; ++n) values[n] = T(0);
+      for (std::int64_t n = 0; n < k.channels; ++n) values[n] = A{};
       continue;
     }
-    const T* __restrict const source = k.source + (place * k.lanes + row % k.lanes) * k.channels;
+    const A* __restrict const source = k.source + (place * k.lanes + row % k.lanes) * k.channels;
     for (std::int64_t n = 0; n < k.channels; ++n) values[n] = source[n];
   }
 }
 
-template <class T>
-void scatter_add_steps(const ScatterAddSteps<T>& k, Range rows, void*) {
+template <class A>
+void scatter_add_steps(const ScatterAddSteps<A>& k, Range rows, void*) {
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
     const std::int64_t place = k.places[row / k.lanes];
     if (place < 0) continue;
-    const T* __restrict const values = k.values + row * k.stride;
-    T* __restrict const sums = k.sums + (place * k.lanes + row % k.lanes) * k.channels;
-    for (std::int64_t n = 0; n < k.channels; ++n) sums[n] += values[n];
+    const A* __restrict const values = k.values + row * k.stride;
+    A* __restrict const sums = k.sums + (place * k.lanes + row % k.lanes) * k.channels;
+    for (std::int64_t n = 0; n < k.channels; ++n) store(sums[n], widened(sums[n]) + widened(values[n]));
   }
 }
 
@@ -353,26 +397,50 @@ void squared_norm(const T* values, std::int64_t count, double* sums, Range block
   }
 }
 
+template <class A>
+void round_elements(const RoundElements<A>& k, Range elements, void*) {
+  const Compute<A>* __restrict const from = k.from;
+  A* __restrict const values = k.values;
+  for (std::int64_t n = elements.begin; n < elements.end; ++n) store(values[n], from[n]);
+}
+
+template <class A>
+void widen_rows(const WidenRows<A>& k, Range rows, void*) {
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+    const A* __restrict const values = k.values + row * k.columns;
+    Compute<A>* __restrict const sums = k.sums + row * k.stride;
+    if (k.add) {
+      for (std::int64_t n = 0; n < k.columns; ++n) sums[n] += widened(values[n]);
+    } else {
+      for (std::int64_t n = 0; n < k.columns; ++n) sums[n] = widened(values[n]);
+    }
+  }
+}
+
 }  // namespace
 
-template <class T>
-KernelTable<T> kernel_table() {
+template <class A>
+KernelTable<A> kernel_table() {
+  using T = Compute<A>;
   return {TRELLIS_ISA_NAME,
-          gates_forward<T>,
-          gates_backward<T>,
-          effective_kernel_forward<T>,
+          gates_forward<A>,
+          gates_backward<A>,
+          effective_kernel_forward<A>,
           effective_kernel_backward<T>,
-          embedding_forward<T>,
-          embedding_backward<T>,
-          gather_steps<T>,
-          scatter_add_steps<T>,
+          embedding_forward<A>,
+          embedding_backward<A>,
+          gather_steps<A>,
+          scatter_add_steps<A>,
           cross_entropy<T>,
           sgd_update<T>,
           adam_update<T>,
           dropout_mask<T>,
-          squared_norm<T>};
+          squared_norm<T>,
+          round_elements<A>,
+          widen_rows<A>};
 }
 template KernelTable<float> kernel_table<float>();
 template KernelTable<double> kernel_table<double>();
+template KernelTable<BFloat16> kernel_table<BFloat16>();
 
 }  // namespace trellis::TRELLIS_ISA
