@@ -271,6 +271,17 @@ void widen_rows(const WidenRows<A>& k, Range rows, void*) {
   }
 }
 
+template <class A>
+void column_sums(const ColumnSums<A>& k, Range columns, void*) {
+  for (std::int64_t n = columns.begin; n < columns.end; ++n) {
+    for (std::int64_t first = 0; first < k.rows; first += kColumnSumRows) {
+      Compute<A> sum = 0;
+      for (std::int64_t row = first; row < std::min(k.rows, first + kColumnSumRows); ++row) sum += widened(k.values[row * k.stride + n]);
+      k.sums[n] += sum;
+    }
+  }
+}
+
 }  // namespace
 
 template <class A>
@@ -291,7 +302,8 @@ const KernelTable<A>& reference_kernels() {
                                     dropout_mask<T>,
                                     squared_norm<T>,
                                     round_elements<A>,
-                                    widen_rows<A>};
+                                    widen_rows<A>,
+                                    column_sums<A>};
   return table;
 }
 template const KernelTable<float>& reference_kernels<float>();

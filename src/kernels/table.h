@@ -9,6 +9,7 @@
 
 #include <vector>
 
+#include "kernels/column_sums.h"
 #include "kernels/convert.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/embedding.h"
@@ -42,6 +43,7 @@ struct KernelTable {
   void (*squared_norm)(const T* values, std::int64_t count, double* sums, Range blocks, void* stream);
   void (*round_elements)(const RoundElements<A>&, Range elements, void* stream);
   void (*widen_rows)(const WidenRows<A>&, Range rows, void* stream);
+  void (*column_sums)(const ColumnSums<A>&, Range columns, void* stream);
 };
 
 inline constexpr std::int64_t kNormBlock = 1 << 16;

@@ -26,17 +26,18 @@ RawKernel raw_kernel(const Parameters& parameters, const std::string& name) {
   return {parameters.view(gain.defined() ? name + "_v" : name), gain};
 }
 
-at::Tensor effective(const RawKernel& raw, const KernelDropout& dropout, at::Tensor& memory) {
-  if (!raw.gain.defined() && !active(dropout)) return raw.direction;
-  if (!memory.defined()) memory = at::empty_like(raw.direction);
-  with_element_type(memory.scalar_type(), [&]<class T>() {
-    const EffectiveKernelForward<T> args{.taps = memory.size(1),
+at::Tensor effective(const RawKernel& raw, const KernelDropout& dropout, at::ScalarType type, at::Tensor& memory) {
+  if (!raw.gain.defined() && !active(dropout) && type == raw.direction.scalar_type()) return raw.direction;
+  if (!memory.defined()) memory = at::empty_like(raw.direction, raw.direction.options().dtype(type));
+  with_activation_type(type, [&]<class A>() {
+    using T = Compute<A>;
+    const EffectiveKernelForward<A> args{.taps = memory.size(1),
                                          .channels = memory.size(2),
                                          .direction = raw.direction.const_data_ptr<T>(),
                                          .gain = const_data<T>(raw.gain),
                                          .mask = kernel_mask<T>(dropout),
-                                         .kernel = memory.mutable_data_ptr<T>()};
-    launch(kernels_for<T>(memory.device()).effective_kernel_forward, args, {0, memory.size(0)}, grain_for(memory[0].numel()));
+                                         .kernel = mutable_data<A>(memory)};
+    launch(kernels_for<A>(memory.device()).effective_kernel_forward, args, {0, memory.size(0)}, grain_for(memory[0].numel()));
   });
   return memory;
 }
@@ -60,8 +61,9 @@ void raw_gradient(const RawKernel& raw, const KernelDropout& dropout, const RawK
 }  // namespace
 
 const ConvolutionKernels& EffectiveKernels::compute(const Parameters& weights, const DropoutMasks& masks) {
-  kernels_ = {effective(raw_kernel(weights, "W1"), masks.input_kernel, input_),
-              effective(raw_kernel(weights, "W2"), masks.hidden_kernel, hidden_), weights.view("bias")};
+  const at::ScalarType type = activations_.value_or(weights.flat().scalar_type());
+  kernels_ = {effective(raw_kernel(weights, "W1"), masks.input_kernel, type, input_),
+              effective(raw_kernel(weights, "W2"), masks.hidden_kernel, type, hidden_), weights.view("bias")};
   return kernels_;
 }
 

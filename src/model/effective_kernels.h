@@ -2,6 +2,8 @@
 // window, and their gradient turned back into that of the raw parameters, once a step.
 #pragma once
 
+#include <optional>
+
 #include "model/dropout.h"
 #include "model/parameters.h"
 
@@ -16,7 +18,11 @@ struct ConvolutionKernels {
 
 class EffectiveKernels {
  public:
-  // The kernels of this window. Where neither dropout nor normalisation changes them they are the parameters themselves.
+  // activations: the type of kernels that multiply (the bias keeps the weights' type); undefined: as the weights.
+  explicit EffectiveKernels(std::optional<at::ScalarType> activations = std::nullopt) : activations_(activations) {}
+
+  // The kernels of this window. Where neither dropout, normalisation nor rounding changes them they are the parameters
+  // themselves.
   const ConvolutionKernels& compute(const Parameters& weights, const DropoutMasks& masks);
   const ConvolutionKernels& kernels() const { return kernels_; }
 
@@ -26,6 +32,7 @@ class EffectiveKernels {
   static void backward(const Parameters& weights, const DropoutMasks& masks, Parameters& gradients);
 
  private:
+  std::optional<at::ScalarType> activations_;
   at::Tensor input_, hidden_;  // memory for effective kernels, allocated when first needed
   ConvolutionKernels kernels_;
 };

@@ -29,9 +29,9 @@ void HiddenConvolution::backward_hidden(const at::Tensor& d_hidden, const at::Te
 }
 
 void HiddenConvolution::backward_kernel(const at::Tensor& d_kernel, const at::Tensor& d_gates, const at::Tensor& hidden,
-                                        std::int64_t tap) const {
+                                        std::int64_t tap) {
   for_each_pair(tap, [&](std::int64_t to, std::int64_t from) {
-    multiply(rows(d_kernel, to, tap), columns(d_gates, to).t(), channels(hidden, from), Accumulate::add);
+    multiply_into(rows(d_kernel, to, tap), columns(d_gates, to).t(), channels(hidden, from), Accumulate::add, scratch_);
   });
 }
 
@@ -53,9 +53,9 @@ void HiddenConvolution::backward_taps(const at::Tensor& d_taps, const at::Tensor
   for (std::int64_t tap = 0; tap < taps_; ++tap) backward_hidden(d_taps.select(1, tap), d_gates, kernel, tap, Accumulate::overwrite);
 }
 
-void HiddenConvolution::backward_kernel_taps(const at::Tensor& d_kernel, const at::Tensor& d_gates, const at::Tensor& taps) const {
+void HiddenConvolution::backward_kernel_taps(const at::Tensor& d_kernel, const at::Tensor& d_gates, const at::Tensor& taps) {
   if (!grouped_) {
-    multiply(d_kernel.flatten(1), d_gates.t(), taps.flatten(1), Accumulate::add);
+    multiply_into(d_kernel.flatten(1), d_gates.t(), taps.flatten(1), Accumulate::add, scratch_);
     return;
   }
   for (std::int64_t tap = 0; tap < taps_; ++tap) backward_kernel(d_kernel, d_gates, taps.select(1, tap), tap);

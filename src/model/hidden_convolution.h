@@ -22,13 +22,13 @@ class HiddenConvolution {
   // d_hidden [rows, H] = or += the gradient that comes through this tap.
   void backward_hidden(const at::Tensor& d_hidden, const at::Tensor& d_gates, const at::Tensor& kernel, std::int64_t tap,
                        Accumulate accumulate) const;
-  // d_kernel(tap) += the kernel's gradient.
-  void backward_kernel(const at::Tensor& d_kernel, const at::Tensor& d_gates, const at::Tensor& hidden, std::int64_t tap) const;
+  // d_kernel(tap) += the kernel's gradient; d_kernel may be wider than the activations.
+  void backward_kernel(const at::Tensor& d_kernel, const at::Tensor& d_gates, const at::Tensor& hidden, std::int64_t tap);
 
   // All taps at once: rows hold what each tap sees, `taps` [rows, k, H], which for a dense kernel is one GEMM.
   void forward_taps(const at::Tensor& gates, const at::Tensor& taps, const at::Tensor& kernel, Accumulate accumulate) const;
   void backward_taps(const at::Tensor& d_taps, const at::Tensor& d_gates, const at::Tensor& kernel) const;  // overwrites d_taps
-  void backward_kernel_taps(const at::Tensor& d_kernel, const at::Tensor& d_gates, const at::Tensor& taps) const;
+  void backward_kernel_taps(const at::Tensor& d_kernel, const at::Tensor& d_gates, const at::Tensor& taps);
 
  private:
   // Calls visit(block of gates, block of hidden) for every pair that this tap connects.
@@ -42,6 +42,7 @@ class HiddenConvolution {
 
   bool grouped_;
   std::int64_t blocks_, size_, taps_;  // size_: channels of a block
+  at::Tensor scratch_;                 // of multiply_into
 };
 
 }  // namespace trellis

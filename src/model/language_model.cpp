@@ -6,15 +6,19 @@
 namespace trellis {
 
 LanguageModel::LanguageModel(const TrellisShape& shape, const Objective& objective, std::int64_t lanes, std::int64_t max_steps,
-                             Keep keep, at::TensorOptions options)
+                             Keep keep, at::TensorOptions options, std::optional<at::ScalarType> activations)
     : shape_(shape),
       objective_(objective),
       lanes_(lanes),
       options_(options),
-      stack_(shape, {0, shape.levels}, lanes, max_steps, keep, options),
+      kernels_(activations),
+      stack_(shape, {0, shape.levels}, lanes, max_steps, keep, options, activations),
       output_layer_(make_output_layer(shape, lanes * max_steps, shape.output_count(), options)) {
   shape.validate();
-  if (objective.slowness > 0) stack_.use_raw_output_gradient();
+  if (objective.slowness > 0) {
+    stack_.use_raw_output_gradient();
+    change_ = at::empty({lanes * max_steps, shape.outputs}, options);
+  }
 }
 
 History LanguageModel::zero_history() const {
@@ -66,7 +70,9 @@ void LanguageModel::penalties(const WindowTokens& window, const ScoredSteps& sco
   d_raw.zero_();
   if (scored.steps == 1) return;
   const at::Tensor raw = stack_.result_hidden({window.discard, window.steps}).narrow(1, shape_.hidden - shape_.outputs, shape_.outputs);
-  at::Tensor change = raw.narrow(0, lanes_, rows - lanes_) - raw.narrow(0, 0, rows - lanes_);  // from each step to the next
+  const at::Tensor change = change_.narrow(0, 0, rows - lanes_);  // from each step to the next
+  change.copy_(raw.narrow(0, lanes_, rows - lanes_));
+  change.sub_(raw.narrow(0, 0, rows - lanes_));
   sums.slowness = squares(change);
   change.mul_(2 * objective_.slowness / scored.changes());
   d_raw.narrow(0, skipped + lanes_, rows - lanes_).add_(change);

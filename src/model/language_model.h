@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include <memory>
+#include <optional>
 
 #include "model/dropout.h"
 #include "model/effective_kernels.h"
@@ -25,9 +26,10 @@ struct WindowTokens {
 
 class LanguageModel {
  public:
-  // lanes: of this process, may be 0. max_steps: the longest window.
+  // lanes: of this process, may be 0. max_steps: the longest window. options: of weights, cells and loss; activations: the
+  // type of what lies between (see LevelStack), undefined: the same.
   LanguageModel(const TrellisShape& shape, const Objective& objective, std::int64_t lanes, std::int64_t max_steps, Keep keep,
-                at::TensorOptions options);
+                at::TensorOptions options, std::optional<at::ScalarType> activations = std::nullopt);
 
   // All zero, [lanes, H].
   History zero_history() const;
@@ -56,6 +58,7 @@ class LanguageModel {
   EffectiveKernels kernels_;
   LevelStack stack_;
   std::unique_ptr<OutputLayer> output_layer_;
+  at::Tensor change_;  // of the output from step to step, for the slowness penalty
 };
 
 // Throws InternalError unless the window's tensors fit this many lanes.

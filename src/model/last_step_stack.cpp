@@ -15,29 +15,31 @@ std::vector<std::int64_t> dilations_of(const TrellisShape& shape) {
 
 // values [nodes * lanes, channels], perhaps strided by rows, from or into the steps of a contiguous matrix
 void gather(const at::Tensor& values, const std::vector<std::int64_t>& places, const at::Tensor& source, std::int64_t lanes) {
-  with_element_type(values.scalar_type(), [&]<class T>() {
-    const GatherSteps<T> args{.channels = values.size(1), .lanes = lanes, .places = places.data(), .source = source.const_data_ptr<T>(),
-                              .stride = values.stride(0), .values = values.mutable_data_ptr<T>()};
+  with_activation_type(values.scalar_type(), [&]<class T>() {
+    const GatherSteps<T> args{.channels = values.size(1), .lanes = lanes, .places = places.data(), .source = const_data<T>(source),
+                              .stride = values.stride(0), .values = mutable_data<T>(values)};
     launch(kernels_for<T>(values.device()).gather_steps, args, {0, values.size(0)}, grain_for(values.size(1)));
   });
 }
 
 void scatter_add(const at::Tensor& sums, const std::vector<std::int64_t>& places, const at::Tensor& values, std::int64_t lanes) {
-  with_element_type(values.scalar_type(), [&]<class T>() {
+  with_activation_type(values.scalar_type(), [&]<class T>() {
     const ScatterAddSteps<T> args{.channels = values.size(1), .lanes = lanes, .places = places.data(), .stride = values.stride(0),
-                                  .values = values.const_data_ptr<T>(), .sums = sums.mutable_data_ptr<T>()};
+                                  .values = const_data<T>(values), .sums = mutable_data<T>(sums)};
     launch(kernels_for<T>(values.device()).scatter_add_steps, args, {0, values.size(0)}, grain_for(values.size(1)));
   });
 }
 
 }  // namespace
 
-LastStepStack::LastStepStack(const TrellisShape& shape, std::int64_t steps, std::int64_t max_lanes, Keep keep, at::TensorOptions options)
+LastStepStack::LastStepStack(const TrellisShape& shape, std::int64_t steps, std::int64_t max_lanes, Keep keep, at::TensorOptions options,
+                             std::optional<at::ScalarType> activations)
     : shape_(shape), steps_(steps), convolution_(shape), keep_(keep) {
   const NeededSteps needed(steps, shape.kernel, dilations_of(shape));
   const std::int64_t H = shape.hidden, k = shape.kernel, most = needed.largest() * max_lanes;
+  const at::TensorOptions activation = activation_options(options, activations);
   at::Tensor shared_gates;
-  if (keep == Keep::states) shared_gates = at::empty({most, 4 * H}, options);
+  if (keep == Keep::states) shared_gates = at::empty({most, 4 * H}, activation);
   for (std::int64_t number = 0; number < shape.levels; ++number) {
     Level l;
     l.nodes = static_cast<std::int64_t>(needed.of_level(number).size());
@@ -48,18 +50,18 @@ LastStepStack::LastStepStack(const TrellisShape& shape, std::int64_t steps, std:
       if (number > 0) l.hidden_places.push_back(needed.places_below(number, delay));
     }
     if (number > 0) l.cell_places = needed.places_below(number, dilation);
-    l.hidden = at::empty({l.nodes * max_lanes, H}, options);
-    l.cell = at::empty_like(l.hidden);
-    l.gates = keep == Keep::states ? shared_gates : at::empty({l.nodes * max_lanes, 4 * H}, options);
+    l.hidden = at::empty({l.nodes * max_lanes, H}, activation);
+    l.cell = at::empty({l.nodes * max_lanes, H}, options);
+    l.gates = keep == Keep::states ? shared_gates : at::empty({l.nodes * max_lanes, 4 * H}, activation);
     levels_.push_back(std::move(l));
   }
   output_ = at::empty({max_lanes, shape.outputs}, options);
   d_output_ = at::empty_like(output_);
-  input_taps_ = at::empty({most, k, shape.embedding}, options);
-  hidden_taps_ = at::empty({most, k, H}, options);
-  for (at::Tensor* const memory : {&previous_cell_, &d_previous_cell_, &d_hidden_[0], &d_hidden_[1], &d_cell_[0], &d_cell_[1]}) {
-    *memory = at::empty({most, H}, options);
-  }
+  input_taps_ = at::empty({most, k, shape.embedding}, activation);
+  hidden_taps_ = at::empty({most, k, H}, activation);
+  for (at::Tensor& memory : d_hidden_) memory = at::empty({most, H}, activation);
+  for (at::Tensor* const memory : {&previous_cell_, &d_previous_cell_, &d_cell_[0], &d_cell_[1]}) *memory = at::empty({most, H}, options);
+  if (activation.dtype() != options.dtype()) rounded_input_ = at::empty({steps * max_lanes, shape.embedding}, activation);
 }
 
 at::Tensor LastStepStack::gather_taps(const at::Tensor& memory, const std::vector<std::vector<std::int64_t>>& places,
@@ -115,7 +117,12 @@ void LastStepStack::forward(std::int64_t lanes, at::Tensor input, at::Tensor hid
   require(input.is_contiguous() && input.size(0) == steps_ * lanes && input.size(1) == shape_.embedding, "the input is [steps * lanes, E]");
   if (hidden_mask.defined()) expect_shape("hidden dropout mask", hidden_mask, {lanes, shape_.hidden});
   lanes_ = lanes;
-  input_ = std::move(input);
+  if (rounded_input_.defined()) {
+    input_ = rounded_input_.narrow(0, 0, input.size(0));
+    round_into(input_, input);
+  } else {
+    input_ = std::move(input);
+  }
   hidden_mask_ = std::move(hidden_mask);
   for (std::int64_t number = 0; number < shape_.levels; ++number) compute(number, kernels, Outputs::written);
 }
@@ -139,7 +146,7 @@ void LastStepStack::backward(const ConvolutionKernels& kernels, const Convolutio
     if (last) all.d_outputs.add(d_output(), {});
     gates_backward(shape_, lanes_, all);
     add_column_sums(gradients.bias, d_gates);
-    if (shape_.injected(number)) multiply(gradients.input.flatten(1), d_gates.t(), input_taps(number).flatten(1), Accumulate::add);
+    if (shape_.injected(number)) multiply_into(gradients.input.flatten(1), d_gates.t(), input_taps(number).flatten(1), Accumulate::add, scratch_);
     if (number == 0) break;
 
     const at::Tensor taps = hidden_taps(number);

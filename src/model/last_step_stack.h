@@ -21,7 +21,9 @@ namespace trellis {
 class LastStepStack {
  public:
   // steps: of every sequence; max_lanes: the most sequences at once, may be 0.
-  LastStepStack(const TrellisShape& shape, std::int64_t steps, std::int64_t max_lanes, Keep keep, at::TensorOptions options);
+  // activations: their type, as in LevelStack.
+  LastStepStack(const TrellisShape& shape, std::int64_t steps, std::int64_t max_lanes, Keep keep, at::TensorOptions options,
+                std::optional<at::ScalarType> activations = std::nullopt);
 
   // input: [steps * lanes, E], time-major, kept by reference until the next call. hidden_mask: [lanes, H] or undefined.
   void forward(std::int64_t lanes, at::Tensor input, at::Tensor hidden_mask, const ConvolutionKernels& kernels);
@@ -57,6 +59,7 @@ class LastStepStack {
   Keep keep_;
   std::vector<Level> levels_;
   at::Tensor input_, hidden_mask_;
+  at::Tensor rounded_input_, scratch_;  // only with activations of another type
   at::Tensor output_, d_output_;
   // working memory for the largest level
   at::Tensor input_taps_, hidden_taps_, previous_cell_, d_previous_cell_;

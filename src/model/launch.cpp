@@ -25,9 +25,43 @@ void multiply(at::Tensor out, const at::Tensor& a, const at::Tensor& b, Accumula
   }
 }
 
-void add_column_sums(at::Tensor sums, const at::Tensor& values) {
+void multiply_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, Accumulate accumulate, at::Tensor& scratch) {
+  if (out.scalar_type() == a.scalar_type()) {
+    multiply(out, a, b, accumulate);
+    return;
+  }
+  if (out.numel() == 0) return;
+  if (!scratch.defined() || scratch.numel() < out.numel()) scratch = at::empty({out.numel()}, a.options());
+  at::Tensor product = scratch.narrow(0, 0, out.numel()).view(out.sizes());
+  at::mm_out(product, a, b);
+  with_activation_type(a.scalar_type(), [&]<class A>() {
+    const WidenRows<A> args{.columns = out.size(1),
+                            .values = const_data<A>(product),
+                            .stride = out.stride(0),
+                            .sums = mutable_data<Compute<A>>(out),
+                            .add = accumulate == Accumulate::add};
+    launch(kernels_for<A>(out.device()).widen_rows, args, {0, out.size(0)}, grain_for(out.size(1)));
+  });
+}
+
+void round_into(const at::Tensor& into, const at::Tensor& from) {
+  if (into.is_same(from) || into.const_data_ptr() == from.const_data_ptr()) return;
+  with_activation_type(into.scalar_type(), [&]<class A>() {
+    const RoundElements<A> args{.from = const_data<Compute<A>>(from), .values = mutable_data<A>(into)};
+    launch(kernels_for<A>(into.device()).round_elements, args, {0, into.numel()}, kGrainElements);
+  });
+}
+
+void add_column_sums(const at::Tensor& sums, const at::Tensor& values) {
   if (values.numel() == 0) return;
-  sums.addmv_(values.t(), at::ones({values.size(0)}, values.options()));
+  with_activation_type(values.scalar_type(), [&]<class A>() {
+    const ColumnSums<A> args{.rows = values.size(0),
+                             .columns = values.size(1),
+                             .stride = values.stride(0),
+                             .values = const_data<A>(values),
+                             .sums = mutable_data<Compute<A>>(sums)};
+    launch(kernels_for<A>(values.device()).column_sums, args, {0, values.size(1)}, std::max<std::int64_t>(64, grain_for(values.size(0))));
+  });
 }
 
 }  // namespace trellis

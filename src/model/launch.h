@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -35,6 +36,11 @@ void with_activation_type(at::ScalarType type, F&& f) {
 
 // The type of weights, cells and sums beside activations of this type.
 inline at::ScalarType compute_type(at::ScalarType activations) { return activations == at::kBFloat16 ? at::kFloat : activations; }
+
+// Options of activations beside those of weights and cells; `type` undefined: the same.
+inline at::TensorOptions activation_options(at::TensorOptions options, std::optional<at::ScalarType> type) {
+  return type ? options.dtype(*type) : options;
+}
 
 template <class A>
 const KernelTable<A>& kernels_for(at::Device device) {
@@ -83,10 +89,17 @@ void expect_shape(const char* name, const at::Tensor& tensor, at::IntArrayRef si
 
 enum class Accumulate { overwrite, add };
 
-// out = a b, or out += a b. out [m, n], a [m, k], b [k, n]: any of them may be a strided view.
+// out = a b, or out += a b. out [m, n], a [m, k], b [k, n]: any of them may be a strided view, and all are of one type.
 void multiply(at::Tensor out, const at::Tensor& a, const at::Tensor& b, Accumulate accumulate);
 
-// sums [n] += sum over rows of values [m, n], in a fixed order.
-void add_column_sums(at::Tensor sums, const at::Tensor& values);
+// The same for a sum that may be wider than what is multiplied: float32 out of bfloat16 factors. The product is rounded
+// once, then added in float32; `scratch` holds it in between and is allocated when first needed.
+void multiply_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, Accumulate accumulate, at::Tensor& scratch);
+
+// into = from rounded to `into`'s type; both contiguous. Nothing happens where they are the same memory.
+void round_into(const at::Tensor& into, const at::Tensor& from);
+
+// sums [n] += sum over rows of values [m, n] (rows contiguous; perhaps activations of a narrower type), in a fixed order.
+void add_column_sums(const at::Tensor& sums, const at::Tensor& values);
 
 }  // namespace trellis

@@ -8,8 +8,15 @@
 namespace trellis {
 
 LevelStack::LevelStack(const TrellisShape& shape, Range levels, std::int64_t lanes, std::int64_t max_steps, Keep keep,
-                       at::TensorOptions options)
-    : shape_(shape), convolution_(shape), levels_(levels), lanes_(lanes), max_steps_(max_steps), keep_(keep), options_(options) {
+                       at::TensorOptions options, std::optional<at::ScalarType> activations)
+    : shape_(shape),
+      convolution_(shape),
+      levels_(levels),
+      lanes_(lanes),
+      max_steps_(max_steps),
+      keep_(keep),
+      options_(options),
+      activations_(activation_options(options, activations)) {
   require(0 <= levels.begin && levels.begin < levels.end && levels.end <= shape.levels, "a stack needs levels of its network");
   const std::int64_t H = shape.hidden;
   std::int64_t largest_hidden_halo = 0, largest_cell_halo = 0;
@@ -17,31 +24,48 @@ LevelStack::LevelStack(const TrellisShape& shape, Range levels, std::int64_t lan
     largest_hidden_halo = std::max(largest_hidden_halo, shape.halo_of(level));
     largest_cell_halo = std::max(largest_cell_halo, shape.dilation_of(level));
   }
-  const auto rows = [&](std::int64_t steps, std::int64_t channels) { return at::empty({steps * lanes, channels}, options); };
+  const auto rows = [&](std::int64_t steps, std::int64_t channels) { return at::empty({steps * lanes, channels}, options_); };
+  const auto activation_rows = [&](std::int64_t steps, std::int64_t channels) { return at::empty({steps * lanes, channels}, activations_); };
+
+  const std::int64_t halo = largest_hidden_halo;
+  // the rows of zeros are multiplied too: not worth it where they are many
+  one_dilation_ = halo * 4 <= max_steps;
+  for (std::int64_t level = levels.begin; level < levels.end; ++level) one_dilation_ = one_dilation_ && shape.halo_of(level) == halo;
+  gate_halo_ = one_dilation_ ? halo : 0;
+  pitch_ = (gate_halo_ + max_steps) * lanes;
+  const std::int64_t first_shared = std::max<std::int64_t>(levels.begin, 1);
+  if (one_dilation_) inputs_ = activation_rows((levels.end - first_shared) * (halo + max_steps), H);
 
   for (std::int64_t level = levels.begin; level <= levels.end; ++level) {
     const bool result_only = level == levels.end;
     Boundary b;
     b.hidden_halo = result_only ? 0 : shape.halo_of(level);
     b.cell_halo = result_only ? 0 : shape.dilation_of(level);
-    // below level 0 there is no h but the history: only the halo has rows
-    b.hidden = rows(b.hidden_halo + (level == 0 ? 0 : max_steps), H);
+    if (one_dilation_ && level > 0 && !result_only) {
+      b.hidden = inputs_.narrow(0, (level - first_shared) * pitch_, pitch_);
+    } else {
+      // below level 0 there is no h but the history: only the halo has rows
+      b.hidden = activation_rows(b.hidden_halo + (level == 0 ? 0 : max_steps), H);
+    }
     b.cell = rows(b.cell_halo + max_steps, H);
     boundaries_.push_back(b);
   }
-  for (std::int64_t n = 0; n < (keep == Keep::gates ? levels.size() : 1); ++n) gates_.push_back(rows(max_steps, 4 * H));
+  gate_slots_ = keep == Keep::gates ? levels.size() : one_dilation_ ? std::min(levels.size(), kLevelsPerProduct) : 1;
+  gates_ = at::empty({gate_slots_ * pitch_, 4 * H}, activations_);
+  for (std::int64_t slot = 0; slot < gate_slots_; ++slot) gates_.narrow(0, slot * pitch_, gate_halo_ * lanes).zero_();
 
   for (std::int64_t level = levels.begin; level < levels.end; ++level) {
     if (!shape.injected(level)) continue;
     const std::int64_t dilation = shape.dilation_of(level);
     const bool known = std::any_of(injections_.begin(), injections_.end(), [&](const auto& i) { return i.dilation == dilation; });
     if (known) continue;
-    injections_.push_back({.dilation = dilation, .product = rows(max_steps, 4 * H), .gradient = {}});
+    injections_.push_back({.dilation = dilation, .product = activation_rows(max_steps, 4 * H), .gradient = {}});
     // with kept gates nobody reads the product any more once backward of its chunk begins: the gradient takes its place
-    injections_.back().gradient = keep == Keep::gates ? injections_.back().product : rows(max_steps, 4 * H);
+    const bool in_place = keep == Keep::gates && activations_.dtype() == options_.dtype();
+    injections_.back().gradient = in_place ? injections_.back().product : rows(max_steps, 4 * H);
   }
   embedded_halo_ = largest_hidden_halo;
-  embedded_ = rows(embedded_halo_ + max_steps, shape.embedding);
+  embedded_ = activation_rows(embedded_halo_ + max_steps, shape.embedding);
   embedded_.narrow(0, 0, embedded_halo_ * lanes).zero_();
 
   outputs_.resize(static_cast<std::size_t>(shape.output_count()));
@@ -52,8 +76,8 @@ LevelStack::LevelStack(const TrellisShape& shape, Range levels, std::int64_t lan
       d_outputs_[static_cast<std::size_t>(number)] = rows(max_steps, shape.outputs);
     }
   }
-  d_embedded_ = rows(max_steps, shape.embedding);
-  d_hidden_memory_ = rows(largest_hidden_halo + max_steps, H);
+  d_embedded_ = activation_rows(max_steps, shape.embedding);
+  d_hidden_memory_ = activation_rows(largest_hidden_halo + max_steps, H);
   for (at::Tensor& memory : d_cell_memory_) memory = rows(largest_cell_halo + max_steps, H);
   carries_.resize(static_cast<std::size_t>(levels.size()));
 }
@@ -85,8 +109,7 @@ at::Tensor LevelStack::embedded_rows(std::int64_t first_step, std::int64_t steps
 }
 
 at::Tensor LevelStack::gate_rows(std::int64_t level, Range time) {
-  const at::Tensor& gates = gates_[static_cast<std::size_t>(keep_ == Keep::gates ? level - levels_.begin : 0)];
-  return gates.narrow(0, time.begin * lanes_, time.size() * lanes_);
+  return gates_.narrow(0, gate_slot(level) * pitch_ + (gate_halo_ + time.begin) * lanes_, time.size() * lanes_);
 }
 
 at::Tensor LevelStack::embedded(Range time) { return embedded_rows(time.begin, time.size()); }
@@ -230,11 +253,13 @@ void LevelStack::run_gates_backward(std::int64_t level, Range time, const Convol
 
 void LevelStack::injection_backward(Injection& shared, Range time, const ConvolutionKernels& kernels,
                                     const ConvolutionKernels& gradients) {
-  const at::Tensor gradient = shared.gradient.narrow(0, time.begin * lanes_, time.size() * lanes_);
-  add_column_sums(gradients.bias, gradient);
+  const at::Tensor sum = shared.gradient.narrow(0, time.begin * lanes_, time.size() * lanes_);
+  add_column_sums(gradients.bias, sum);
+  const at::Tensor gradient = shared.product.narrow(0, time.begin * lanes_, time.size() * lanes_);
+  round_into(gradient, sum);
   for (std::int64_t tap = 0; tap < shape_.kernel; ++tap) {
     const std::int64_t delay = (shape_.kernel - 1 - tap) * shared.dilation;
-    multiply(gradients.input.select(1, tap), gradient.t(), embedded_rows(time.begin - delay, time.size()), Accumulate::add);
+    multiply_into(gradients.input.select(1, tap), gradient.t(), embedded_rows(time.begin - delay, time.size()), Accumulate::add, scratch_);
     // steps before the window are zeros that nobody needs the gradient of
     const std::int64_t outside = std::clamp<std::int64_t>(delay - time.begin, 0, time.size());
     const std::int64_t inside = time.size() - outside;
@@ -244,8 +269,39 @@ void LevelStack::injection_backward(Injection& shared, Range time, const Convolu
   }
 }
 
+void LevelStack::kernel_gradient_of_level(std::int64_t level, Range time, const ConvolutionKernels& gradients) {
+  for (std::int64_t tap = 0; tap < shape_.kernel; ++tap) {
+    const std::int64_t delay = (shape_.kernel - 1 - tap) * shape_.dilation_of(level);
+    const std::int64_t live = live_steps(level, delay, time);
+    if (live == 0) continue;
+    convolution_.backward_kernel(gradients.hidden, gate_rows(level, {time.begin, time.begin + live}),
+                                 hidden_rows(boundary(level), {time.begin - delay, time.begin - delay + live}), tap);
+  }
+}
+
+void LevelStack::kernel_gradient(Range levels, Range time, const ConvolutionKernels& gradients) {
+  if (levels.begin == 0) {  // which has hardly any input rows
+    kernel_gradient_of_level(0, time, gradients);
+    ++levels.begin;
+  }
+  if (!levels_multiply_at_once() || time.size() < steps_) {
+    for (std::int64_t level = levels.begin; level < levels.end; ++level) kernel_gradient_of_level(level, time, gradients);
+    return;
+  }
+  if (levels.empty()) return;
+  const std::int64_t halo = gate_halo_ * lanes_, rows = levels.size() * pitch_ - halo;
+  const std::int64_t first_input = (levels.begin - std::max<std::int64_t>(levels_.begin, 1)) * pitch_ + halo;
+  const at::Tensor d_gates = gates_.narrow(0, gate_slot(levels.begin) * pitch_ + halo, rows);
+  for (std::int64_t tap = 0; tap < shape_.kernel; ++tap) {
+    // A row of a level's gates meets the row `delay` before it. Rows of zeros meet rows of the level's history or of the
+    // end of the level before, which are finite numbers if the network's are.
+    const std::int64_t delay = (shape_.kernel - 1 - tap) * shape_.dilation_of(levels.begin) * lanes_;
+    convolution_.backward_kernel(gradients.hidden, d_gates, inputs_.narrow(0, first_input - delay, rows), tap);
+  }
+}
+
 void LevelStack::add_history_gradient(const at::Tensor& d_hidden_halo, const at::Tensor& d_cell_halo) {
-  const auto sum = [&](const at::Tensor& halo) { return halo.view({-1, lanes_, shape_.hidden}).sum(0); };
+  const auto sum = [&](const at::Tensor& halo) { return halo.view({-1, lanes_, shape_.hidden}).sum(0, false, c10::typeMetaToScalarType(options_.dtype())); };
   const at::Tensor d_hidden = hidden_mask_.defined() ? sum(d_hidden_halo) * hidden_mask_ : sum(d_hidden_halo);
   d_history_.hidden += d_hidden;
   d_history_.cell += sum(d_cell_halo);
@@ -268,7 +324,6 @@ void LevelStack::backward(Range time, const ConvolutionKernels& kernels, const C
 
   at::Tensor d_above = d_hidden, d_cell_above = d_cell;
   for (std::int64_t level = levels_.end - 1; level >= levels_.begin; --level) {
-    Boundary& input = boundary(level);
     Carry& carry = carries_[static_cast<std::size_t>(level - levels_.begin)];
     const std::int64_t dilation = shape_.dilation_of(level), halo = shape_.halo_of(level) * lanes_, cell_halo = dilation * lanes_;
     const bool input_wanted = level > 0 || history_gradient_wanted_;
@@ -302,15 +357,17 @@ void LevelStack::backward(Range time, const ConvolutionKernels& kernels, const C
         d_input.narrow(0, 0, halo).zero_();
       }
     }
-    const at::Tensor gate_gradient = gate_rows(level, time);
-    for (std::int64_t tap = shape_.kernel - 1; tap >= 0; --tap) {
-      const std::int64_t delay = (shape_.kernel - 1 - tap) * dilation;
-      const std::int64_t live = live_steps(level, delay, time);
-      if (live > 0) {
-        convolution_.backward_kernel(gradients.hidden, gate_gradient.narrow(0, 0, live * lanes_),
-                                     hidden_rows(input, {time.begin - delay, time.begin - delay + live}), tap);
+    if (keep_ == Keep::states) {
+      const bool whole_window = time.size() == steps_;
+      if (!whole_window || !levels_multiply_at_once()) {
+        kernel_gradient({level, level + 1}, time, gradients);
+      } else if (gate_slot(level) == 0) {
+        kernel_gradient({level, std::min(level + gate_slots_, levels_.end)}, time, gradients);
       }
-      if (!input_wanted) continue;
+    }
+    const at::Tensor gate_gradient = gate_rows(level, time);
+    for (std::int64_t tap = shape_.kernel - 1; tap >= 0 && input_wanted; --tap) {
+      const std::int64_t delay = (shape_.kernel - 1 - tap) * dilation;
       const std::int64_t skipped = halo_wanted ? 0 : std::min(delay, time.size()) * lanes_;
       if (skipped == rows) continue;
       convolution_.backward_hidden(d_input.narrow(0, halo - delay * lanes_ + skipped, rows - skipped),
@@ -318,10 +375,10 @@ void LevelStack::backward(Range time, const ConvolutionKernels& kernels, const C
                                    delay == 0 && !carried_ ? Accumulate::overwrite : Accumulate::add);
     }
 
-    if (!input_wanted) break;
+    if (!input_wanted) continue;  // level 0, the last of them
     if (time.begin > 0) {
       if (!carry.hidden.defined()) {
-        carry.hidden = at::empty({halo, shape_.hidden}, options_);
+        carry.hidden = at::empty({halo, shape_.hidden}, activations_);
         carry.cell = at::empty({cell_halo, shape_.hidden}, options_);
       }
       carry.hidden.copy_(d_input.narrow(0, 0, halo));
@@ -337,6 +394,8 @@ void LevelStack::backward(Range time, const ConvolutionKernels& kernels, const C
     d_input_cell_ = d_cell_above;
   }
   for (Injection& shared : injections_) injection_backward(shared, time, kernels, gradients);
+  // kept gates have become gradients where they lie, of all chunks in the end
+  if (keep_ == Keep::gates && time.begin == 0) kernel_gradient(levels_, {0, steps_}, gradients);
   carried_ = true;
 }
 

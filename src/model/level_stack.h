@@ -12,10 +12,18 @@
 //
 // What a level hands up is h *after* hidden dropout (nothing above needs the undropped h), except the network's last
 // level, which hands out h itself.
+//
+// Types: embedded input, h, gates and their gradients are activations, of a type that may be narrower than that of
+// everything else (cells, masks, outputs to the loss, sums over levels, gradients of kernels): "[A]" below.
+//
+// The kernel's gradient is a sum over levels. Where all levels have one dilation, inputs and gates of level after level lie
+// in one memory at one distance, with rows of zeros between the gates of one level and the next, so that the sum over many
+// levels is one product with many rows per tap, and not an addition to all kernel weights at every level.
 #pragma once
 
 #include <ATen/ATen.h>
 
+#include <optional>
 #include <vector>
 
 #include "model/effective_kernels.h"
@@ -33,26 +41,30 @@ enum class Keep {
   gates,   // h, c and the gates of every level
 };
 
+// With Keep::states, levels whose gates' gradients are kept at a time for one product.
+inline constexpr std::int64_t kLevelsPerProduct = 4;
+
 class LevelStack {
  public:
   // max_steps: the longest window that will come. `levels`: numbers within the whole network, which dilations, auxiliary
   // outputs and the special first and last level go by.
+  // activations: their type; undefined: that of `options`.
   LevelStack(const TrellisShape& shape, Range levels, std::int64_t lanes, std::int64_t max_steps, Keep keep,
-             at::TensorOptions options);
+             at::TensorOptions options, std::optional<at::ScalarType> activations = std::nullopt);
 
   // --- a window begins: its length, history and masks (held by reference counts until the next window) ---
   // output_masks as in DropoutMasks; an empty vector or undefined tensors mean none.
   void begin_window(std::int64_t steps, const History& history, at::Tensor hidden_mask, std::vector<at::Tensor> output_masks);
 
   // --- rows that the caller fills before forward(time): [steps of time * lanes, channels] ---
-  at::Tensor embedded(Range time);      // the embedded input after its dropouts, E channels
-  at::Tensor input_hidden(Range time);  // if the range does not begin with level 0: what the level below handed up
+  at::Tensor embedded(Range time);      // [A] the embedded input after its dropouts, E channels
+  at::Tensor input_hidden(Range time);  // [A] if the range does not begin with level 0: what the level below handed up
   at::Tensor input_cell(Range time);
 
   void forward(Range time, const ConvolutionKernels& kernels);
 
   // --- results ---
-  at::Tensor result_hidden(Range time);  // of the last level, [rows, H]
+  at::Tensor result_hidden(Range time);  // [A] of the last level, [rows, H]
   at::Tensor result_cell(Range time);
   // Output `number` (0 final, n auxiliary) after output dropout, whole window [steps * lanes, O]; undefined if its level
   // is not in the range.
@@ -64,8 +76,8 @@ class LevelStack {
   at::Tensor d_raw_output();
 
   // Backward over one chunk; chunks come in reverse order, the first ending where the window ends.
-  // d_hidden, d_cell [rows, H]: gradient of result_hidden and result_cell, undefined where nothing lies above.
-  // Adds to `gradients` (of the effective kernels).
+  // d_hidden [A], d_cell [rows, H]: gradient of result_hidden and result_cell, undefined where nothing lies above.
+  // Adds to `gradients` (of the effective kernels), which are complete when backward has reached step 0.
   void backward(Range time, const ConvolutionKernels& kernels, const ConvolutionKernels& gradients, const at::Tensor& d_hidden,
                 const at::Tensor& d_cell);
 
@@ -73,7 +85,7 @@ class LevelStack {
   // chunks had to add through their halo. Valid until the next call. Undefined for a range that begins with level 0.
   at::Tensor d_input_hidden() const { return d_input_hidden_; }
   at::Tensor d_input_cell() const { return d_input_cell_; }
-  // Gradient of the embedded input over the whole window, complete when backward has reached step 0.
+  // [A] Gradient of the embedded input over the whole window, complete when backward has reached step 0.
   at::Tensor d_embedded();
   // Gradient of the history, summed over the levels; kept only if asked for before backward (training truncates there).
   void keep_history_gradient() { history_gradient_wanted_ = true; }
@@ -88,7 +100,7 @@ class LevelStack {
   // Injected levels of the same dilation share the product of the input.
   struct Injection {
     std::int64_t dilation = 1;
-    at::Tensor product;   // [max_steps * lanes, 4H]
+    at::Tensor product;   // [A] [max_steps * lanes, 4H]; in backward its gradient as activations
     at::Tensor gradient;  // the same, summed over levels
     bool gradient_begun = false;
   };
@@ -102,6 +114,8 @@ class LevelStack {
   at::Tensor hidden_rows(Boundary& b, Range time);
   at::Tensor cell_rows(Boundary& b, Range time);
   at::Tensor embedded_rows(std::int64_t first_step, std::int64_t steps);
+  // Levels that share memory one after another: where their gates lie among those kept at a time.
+  std::int64_t gate_slot(std::int64_t level) const { return (level - levels_.begin) % gate_slots_; }
   at::Tensor gate_rows(std::int64_t level, Range time);
   void fill_history(Boundary& b);
   // Steps of `time` whose input at this tap is not known to be zero (below level 0 there is nothing but history).
@@ -112,6 +126,10 @@ class LevelStack {
   void run_gates_backward(std::int64_t level, Range time, const ConvolutionKernels& gradients, const at::Tensor& d_hidden,
                           const at::Tensor& d_cell, at::Tensor d_previous);
   at::Tensor hidden_mask_of(std::int64_t level) const;
+  // Whether kernel gradients of several levels can be one product, and that product; levels_.begin <= levels, slots in order.
+  bool levels_multiply_at_once() const { return one_dilation_ && steps_ == max_steps_; }
+  void kernel_gradient(Range levels, Range time, const ConvolutionKernels& gradients);
+  void kernel_gradient_of_level(std::int64_t level, Range time, const ConvolutionKernels& gradients);
   void injection_forward(Injection& injection, Range time, const ConvolutionKernels& kernels);
   void injection_backward(Injection& injection, Range time, const ConvolutionKernels& kernels, const ConvolutionKernels& gradients);
   void add_history_gradient(const at::Tensor& d_hidden_halo, const at::Tensor& d_cell_halo);
@@ -121,7 +139,8 @@ class LevelStack {
   Range levels_;
   std::int64_t lanes_, max_steps_;
   Keep keep_;
-  at::TensorOptions options_;
+  at::TensorOptions options_, activations_;
+  bool one_dilation_;
 
   std::int64_t steps_ = 0;
   History history_;  // h after hidden dropout
@@ -131,7 +150,10 @@ class LevelStack {
   std::int64_t embedded_halo_ = 0;
   at::Tensor embedded_, d_embedded_;
   std::vector<Boundary> boundaries_;
-  std::vector<at::Tensor> gates_;  // one a level, or one for all
+  std::int64_t pitch_ = 0;          // rows from one level to the next in the memory that levels share
+  at::Tensor inputs_;               // h below every level but level 0, at that distance (only with one dilation)
+  std::int64_t gate_slots_ = 0, gate_halo_ = 0;  // gate_halo_: steps of zeros in front of a level's gates
+  at::Tensor gates_;                // [gate_slots_ * pitch_, 4H]
   std::vector<Injection> injections_;
   std::vector<at::Tensor> outputs_, d_outputs_;  // by number; undefined where not in the range
   at::Tensor d_raw_output_;
@@ -141,6 +163,7 @@ class LevelStack {
   at::Tensor d_hidden_memory_;  // gradient of one level's input with its halo
   at::Tensor d_cell_memory_[2]; // written by one level while the one above is read
   at::Tensor d_input_hidden_, d_input_cell_;
+  at::Tensor scratch_;  // of multiply_into
   bool history_gradient_wanted_ = false;
   History d_history_;
 };

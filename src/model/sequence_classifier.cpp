@@ -7,8 +7,8 @@
 namespace trellis {
 
 SequenceClassifier::SequenceClassifier(const TrellisShape& shape, std::int64_t steps, std::int64_t max_lanes, Keep keep,
-                                       at::TensorOptions options)
-    : shape_(shape), steps_(steps), stack_(shape, steps, max_lanes, keep, options) {
+                                       at::TensorOptions options, std::optional<at::ScalarType> activations)
+    : shape_(shape), steps_(steps), kernels_(activations), stack_(shape, steps, max_lanes, keep, options, activations) {
   shape.validate();
 }
 

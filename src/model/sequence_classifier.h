@@ -30,7 +30,8 @@ struct ClassificationSums {
 class SequenceClassifier {
  public:
   // steps: of every sequence; max_lanes: of this process, may be 0.
-  SequenceClassifier(const TrellisShape& shape, std::int64_t steps, std::int64_t max_lanes, Keep keep, at::TensorOptions options);
+  SequenceClassifier(const TrellisShape& shape, std::int64_t steps, std::int64_t max_lanes, Keep keep, at::TensorOptions options,
+                     std::optional<at::ScalarType> activations = std::nullopt);
 
   // Gradient of the mean of -log p(label) over `all_sequences`, those of all processes, so that gradients of processes add
   // up to the mean's. Overwrites `gradients`, which then hold the effective kernels' gradient (see Parameters): sum them
