@@ -16,10 +16,11 @@ int parity_command(const std::vector<std::string>& arguments) {
   CommandLine line("parity [flags] FILE...",
                    "Replays parity files: cases that an independent implementation of the network wrote, with every mask and\n"
                    "every number. Prints each quantity's error, max |a - b| / max |b|, and ends with 0 only if all are within\n"
-                   "the limit (1e-9 in float64, 1e-5 in float32). A file without weights (published_*.h5), of what the model of the\n"
+                   "the limit (1e-9 in float64, 1e-5 in float32). bf16 is float32 with activations in bfloat16: of the first step, loss,\n"
+                   "h, c and gradients, by |a - b| / |b| in Frobenius norm, limit 5e-2. A file without weights (published_*.h5), of what the model of the\n"
                    "paper's authors answers, needs --weights and comes alone.");
   line.section("Flags")
-      .add("dtype", "TYPE", "float64 or float32", dtype)
+      .add("dtype", "TYPE", "float64, float32 or bf16", dtype)
       .add("device", "DEVICE", "cpu", device)
       .add("weights", "FILE", "safetensors file with the weights, under the authors' parameter names", weights)
       .add_switch("quiet", "one line a file: its largest error", quiet)
@@ -30,15 +31,17 @@ int parity_command(const std::vector<std::string>& arguments) {
     case CommandLine::Parsed::ready: break;
   }
   if (files.empty()) throw UsageError("no file is given", "command line", "parity FILE...; parity --help explains");
-  if (dtype != "float64" && dtype != "float32") {
-    throw UsageError("--dtype is '" + dtype + "'", "command line", "give float64 or float32");
+  if (dtype != "float64" && dtype != "float32" && dtype != "bf16") {
+    throw UsageError("--dtype is '" + dtype + "'", "command line", "give float64, float32 or bf16");
   }
+  if (dtype == "bf16" && !weights.empty()) throw UsageError("--dtype is bf16, but --weights only evaluates", "command line", "give float64 or float32");
   if (device != "cpu") throw ConfigError("--device is '" + device + "', but this version computes on cpu only", "command line", "give cpu");
   if (!weights.empty() && files.size() > 1) {
     throw UsageError(fmt::format("--weights are of one parity file, but {} are given", files.size()), "command line", "give one FILE");
   }
   const at::ScalarType type = dtype == "float64" ? at::kDouble : at::kFloat;
-  const double limit = parity_limit(type);
+  const std::optional<at::ScalarType> activations = dtype == "bf16" ? std::optional(at::kBFloat16) : std::nullopt;
+  const double limit = parity_limit(activations.value_or(type));
 
   bool passed = true;
   for (const std::string& path : files) {
@@ -49,7 +52,7 @@ int parity_command(const std::vector<std::string>& arguments) {
     if (!weights.empty() && file.contains("params")) throw UsageError("the file holds weights of its own", path, "leave --weights out");
     ParityResult worst;
     const at::TensorOptions options(type);
-    const std::vector<ParityResult> results = weights.empty() ? replay_parity(file, options) : replay_published(file, SafetensorsFile::open(weights), options);
+    const std::vector<ParityResult> results = weights.empty() ? replay_parity(file, options, activations) : replay_published(file, SafetensorsFile::open(weights), options);
     for (const ParityResult& result : results) {
       const bool within = result.error <= limit;
       passed = passed && within;

@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,18 +15,22 @@ namespace trellis {
 struct ParityResult {
   int step = 0;
   std::string quantity;  // "loss", "grads/W2_v", ...
-  double error = 0;      // max |a - b| / max |b| over the tensor; max |a - b| where b is all zero; NaN counts as infinite
+  double error = 0;      // by parity_error or parity_distance; NaN counts as infinite
 };
 
-// max |a - b| / max |b|, as above. Sizes must agree.
+// max |a - b| / max |b| over the tensor; max |a - b| where b is all zero. Sizes must agree.
 double parity_error(const at::Tensor& actual, const at::Tensor& expected);
+// |a - b| / |b| in Frobenius norm; |a - b| where b is all zero.
+double parity_distance(const at::Tensor& actual, const at::Tensor& expected);
 
-// The largest error that is allowed for this element type.
+// The largest error that is allowed for activations of this type.
 double parity_limit(at::ScalarType type);
 
-// Every quantity of every training step, in order. Throws DataError when the file lacks something, ConfigError when its case
+// Every quantity of every training step, in order, by parity_error. With `activations` narrower than the weights: loss, h, c
+// and gradients of the first step only, by parity_distance, since rounding sends later steps apart. Throws DataError when the file lacks something, ConfigError when its case
 // needs what this program does not have.
-std::vector<ParityResult> replay_parity(const ParityFile& file, at::TensorOptions options);
+std::vector<ParityResult> replay_parity(const ParityFile& file, at::TensorOptions options,
+                                        std::optional<at::ScalarType> activations = std::nullopt);
 
 // What a network whose weights stand in a file of their own, under the authors' names, answers to one window of tokens: `h`
 // and `c` after it, and `target_log_prob`. Throws as above, and as read_published_weights (train/published_weights.h).

@@ -14,8 +14,9 @@ namespace {
 // What a replay of either kind does once its step's gradient is there.
 class Replay {
  public:
-  explicit Replay(const TrainingCase& parity_case)
+  Replay(const TrainingCase& parity_case, bool first_step_only)
       : case_(parity_case),
+        first_step_only_(first_step_only),
         weights_(parity_case.initial_weights()),
         gradients_(weights_.layout(), parity_case.options()),
         optimizer_(parity_case.rule(), weights_.layout(), parity_case.options()) {
@@ -27,19 +28,21 @@ class Replay {
   std::string group() const { return fmt::format("step{}", step_); }
 
   void compare(const std::string& name, const at::Tensor& actual) {
-    results_.push_back({step_, name, parity_error(actual, case_.file().read(group() + "/" + name))});
+    const at::Tensor expected = case_.file().read(group() + "/" + name);
+    results_.push_back({step_, name, first_step_only_ ? parity_distance(actual, expected) : parity_error(actual, expected)});
   }
   void compare(const std::string& name, double value) { compare(name, at::scalar_tensor(value, at::kDouble)); }
 
-  // Norm, clipped gradients, update, and what it leaves.
-  void finish_step() {
+  // Norm, clipped gradients, update, and what it leaves. Whether there is more to replay.
+  bool finish_step() {
     const double norm = global_norm(gradients_), factor = clipping_factor(norm, case_.rule().clip);
     compare("grad_norm", norm);
     for (const ParameterInfo& info : weights_.layout().parameters()) compare("grads/" + info.name, gradients_.published(info.name) * factor);
+    if (first_step_only_) return false;
     optimizer_.update(weights_, gradients_, factor, case_.learning_rate(), step_ + 1);
     compare_parameters("params/", weights_);
     if (optimizer_.averaging()) compare_parameters("averages/", *optimizer_.average());
-    ++step_;
+    return ++step_ < case_.steps();
   }
 
   std::vector<ParityResult> take_results() { return std::move(results_); }
@@ -57,23 +60,24 @@ class Replay {
   }
 
   const TrainingCase& case_;
+  const bool first_step_only_;
   Parameters weights_, gradients_;
   Optimizer optimizer_;
   int step_ = 0;
   std::vector<ParityResult> results_;
 };
 
-std::vector<ParityResult> replay_language_model(const TrainingCase& parity_case) {
+std::vector<ParityResult> replay_language_model(const TrainingCase& parity_case, std::optional<at::ScalarType> activations) {
   const std::int64_t lanes = parity_case.lanes();
   std::int64_t max_steps = 1;
   for (std::int64_t step = 0; step < parity_case.steps(); ++step) {
     max_steps = std::max(max_steps, parity_case.tokens(fmt::format("step{}/tokens", step)).numel() / lanes);
   }
   parity_case.refuse_large(max_steps);
-  Replay replay(parity_case);
+  Replay replay(parity_case, activations.has_value());
   History history = parity_case.history("h0", "c0");
-  LanguageModel model(parity_case.shape(), parity_case.objective(), lanes, max_steps, Keep::gates, parity_case.options());
-  for (std::int64_t step = 0; step < parity_case.steps(); ++step) {
+  LanguageModel model(parity_case.shape(), parity_case.objective(), lanes, max_steps, Keep::gates, parity_case.options(), activations);
+  for (bool more = true; more;) {
     const WindowTokens window = parity_case.window(replay.group());
     const DropoutMasks masks = parity_case.masks(replay.group());
     const LossSums sums = model.forward_backward(replay.weights(), window, masks, lanes, history, replay.gradients());
@@ -84,18 +88,18 @@ std::vector<ParityResult> replay_language_model(const TrainingCase& parity_case)
     replay.compare("total", total(parity_case.objective(), sums, scored));
     replay.compare("h", history.hidden);
     replay.compare("c", history.cell);
-    replay.finish_step();
+    more = replay.finish_step();
   }
   return replay.take_results();
 }
 
-std::vector<ParityResult> replay_classifier(const TrainingCase& parity_case) {
+std::vector<ParityResult> replay_classifier(const TrainingCase& parity_case, std::optional<at::ScalarType> activations) {
   const std::int64_t lanes = parity_case.lanes();
   const std::int64_t sequence_steps = parity_case.sequences("step0").input.size(0) / lanes;
   parity_case.refuse_large(sequence_steps);
-  Replay replay(parity_case);
-  SequenceClassifier model(parity_case.shape(), sequence_steps, lanes, Keep::gates, parity_case.options());
-  for (std::int64_t step = 0; step < parity_case.steps(); ++step) {
+  Replay replay(parity_case, activations.has_value());
+  SequenceClassifier model(parity_case.shape(), sequence_steps, lanes, Keep::gates, parity_case.options(), activations);
+  for (bool more = true; more;) {
     const LabelledSequences batch = parity_case.sequences(replay.group());
     if (batch.input.size(0) != sequence_steps * lanes) {
       throw DataError("sequences of another length than those of step0", parity_case.file().path() + ": " + replay.group(), "write the file again");
@@ -106,7 +110,7 @@ std::vector<ParityResult> replay_classifier(const TrainingCase& parity_case) {
     replay.compare("loss", sums.loss / static_cast<double>(lanes));
     replay.compare("total", sums.loss / static_cast<double>(lanes));
     replay.compare("log_probs", model.log_probabilities());
-    replay.finish_step();
+    more = replay.finish_step();
   }
   return replay.take_results();
 }
@@ -122,11 +126,19 @@ double parity_error(const at::Tensor& actual, const at::Tensor& expected) {
   return std::isnan(error) ? std::numeric_limits<double>::infinity() : error;
 }
 
-double parity_limit(at::ScalarType type) { return type == at::kDouble ? 1e-9 : 1e-5; }
+double parity_distance(const at::Tensor& actual, const at::Tensor& expected) {
+  const at::Tensor a = actual.to(at::kDouble).reshape(-1), b = expected.to(at::kDouble).reshape(-1);
+  if (a.numel() != b.numel()) return std::numeric_limits<double>::infinity();
+  const double difference = (a - b).norm().item<double>(), length = b.norm().item<double>();
+  const double error = length == 0 ? difference : difference / length;
+  return std::isnan(error) ? std::numeric_limits<double>::infinity() : error;
+}
 
-std::vector<ParityResult> replay_parity(const ParityFile& file, at::TensorOptions options) {
+double parity_limit(at::ScalarType type) { return type == at::kDouble ? 1e-9 : type == at::kFloat ? 1e-5 : 5e-2; }
+
+std::vector<ParityResult> replay_parity(const ParityFile& file, at::TensorOptions options, std::optional<at::ScalarType> activations) {
   const TrainingCase parity_case(file, options);
-  return parity_case.shape().classifier ? replay_classifier(parity_case) : replay_language_model(parity_case);
+  return parity_case.shape().classifier ? replay_classifier(parity_case, activations) : replay_language_model(parity_case, activations);
 }
 
 }  // namespace trellis

@@ -37,7 +37,7 @@ ClassifierTask::ClassifierTask(const Ranks& ranks, const TrellisShape& shape, st
       tensor_options_(tensor_options),
       steps_(sequences->steps()),
       normalised_(sequences->description().normalisation, tensor_options),
-      model_(shape, steps_, lanes_.size(), options.keep, tensor_options),
+      model_(shape, steps_, lanes_.size(), options.keep, tensor_options, options.activations),
       reader_(std::move(sequences), plan, lanes_,
               {.batches_ahead = options.batches_ahead, .step_order = step_order(options.permute, options.seed, steps_)}) {}
 

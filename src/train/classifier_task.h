@@ -22,6 +22,7 @@ class ClassifierTask : public Task {
     DropoutRates dropout;
     std::uint64_t seed = 1;
     Keep keep = Keep::gates;
+    std::optional<at::ScalarType> activations;  // their type where it is not that of the weights
     bool permute = false;  // steps, in one order for the whole run
     bool shuffle = false;  // sequences, in a new order each pass
     int batches_ahead = 4;

@@ -73,4 +73,8 @@ at::TensorOptions tensor_options_from(const Settings& settings) {
   return at::TensorOptions(settings.train.precision == Precision::float64 ? at::kDouble : at::kFloat).device(at::kCPU);
 }
 
+std::optional<at::ScalarType> activation_type_from(const Settings& settings) {
+  return settings.train.precision == Precision::bf16 ? std::optional(at::kBFloat16) : std::nullopt;
+}
+
 }  // namespace trellis

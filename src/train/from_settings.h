@@ -23,5 +23,7 @@ OptimizerRule optimizer_rule_from(const Settings& settings);
 LearningRateSchedule schedule_from(const Settings& settings);
 Keep keep_from(const Settings& settings);
 at::TensorOptions tensor_options_from(const Settings& settings);
+// The type of activations in training where it is not that of the weights. Evaluation computes in the weights' type.
+std::optional<at::ScalarType> activation_type_from(const Settings& settings);
 
 }  // namespace trellis

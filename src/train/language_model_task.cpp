@@ -26,7 +26,8 @@ LanguageModelTask::LanguageModelTask(const Ranks& ranks, const TrellisShape& sha
       options_(options),
       tensor_options_(tensor_options),
       text_tokens_(tokens->tokens()),
-      model_(shape, options.objective, lanes_.size(), std::min(plan.steps(), plan.lane_length()), options.keep, tensor_options),
+      model_(shape, options.objective, lanes_.size(), std::min(plan.steps(), plan.lane_length()), options.keep, tensor_options,
+             options.activations),
       history_(model_.zero_history()),
       reader_(std::move(tokens), plan, lanes_, 0, WindowReader::Options{.batches_ahead = options.batches_ahead}) {}
 

@@ -18,6 +18,7 @@ class LanguageModelTask : public Task {
     DropoutRates dropout;
     std::uint64_t seed = 1;
     Keep keep = Keep::gates;
+    std::optional<at::ScalarType> activations;  // their type where it is not that of the weights
     int batches_ahead = 4;
   };
   // plan: for training on all of `tokens`. Lanes are dealt to the ranks; some may get none.

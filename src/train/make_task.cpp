@@ -26,6 +26,7 @@ std::unique_ptr<Task> make_training_task(const Ranks& ranks, const Dataset& data
                                               ClassifierTask::Options{.dropout = dropout_from(settings),
                                                                       .seed = settings.train.seed,
                                                                       .keep = keep_from(settings),
+                                                                      .activations = activation_type_from(settings),
                                                                       .permute = settings.data.permute,
                                                                       .shuffle = settings.data.shuffle,
                                                                       .batches_ahead = settings.data.prefetch},
@@ -39,6 +40,7 @@ std::unique_ptr<Task> make_training_task(const Ranks& ranks, const Dataset& data
                                                                           .dropout = dropout_from(settings),
                                                                           .seed = settings.train.seed,
                                                                           .keep = keep_from(settings),
+                                                                          .activations = activation_type_from(settings),
                                                                           .batches_ahead = settings.data.prefetch},
                                                options);
   });

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "checkpoint/catalogue.h"
 #include "checkpoint/run_lock.h"
+#include "config/setting_values.h"
 #include "config/settings_resume.h"
 #include "config/settings_validate.h"
 #include "mpi/agreement.h"
@@ -191,7 +192,7 @@ void Trainer::begin_metrics() {
       metrics_->write(ResumeEvent{.step = state_.step, .epoch = state_.epoch, .checkpoint = resumed_->path().string(), .ranks = ranks_.size()});
     } else {
       metrics_->write(RunStartEvent{.corpus = request_.data.string(),
-                                    .precision = settings_.train.precision == Precision::float64 ? "float64" : "float32",
+                                    .precision = format_value(settings_.train.precision),
                                     .device = "cpu",
                                     .settings = to_ini(settings_),
                                     .ranks = ranks_.size(),

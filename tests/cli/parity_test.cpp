@@ -51,6 +51,21 @@ TEST(Parity, EveryFilePassesInEitherPrecision) {
   }
 }
 
+TEST(Parity, EveryFilesFirstStepPassesWithBfloat16Activations) {
+  for (const auto& path : parity_files()) {
+    const ParityFile file(path.string());
+    const std::vector<ParityResult> results = replay_parity(file, at::kFloat, at::kBFloat16);
+    EXPECT_GE(results.size(), 4 + file.names("params").size()) << path;
+    double worst = 0;
+    for (const ParityResult& result : results) {
+      EXPECT_EQ(result.step, 0);
+      EXPECT_LE(result.error, 5e-2) << path << " " << result.quantity;
+      worst = std::max(worst, result.error);
+    }
+    EXPECT_GT(worst, 1e-4) << path << ": nothing was rounded";
+  }
+}
+
 TEST(Parity, TheProgramPrintsEveryQuantityAndEndsWithZero) {
   const std::string file = (parity_folder() / "dropout_all.h5").string();
   const Outcome full = parity(file), quiet = parity("--quiet --dtype float32 --device cpu " + file);
@@ -68,6 +83,7 @@ TEST(Parity, TheCommandLineIsChecked) {
   const std::map<std::string, std::pair<int, std::string>> cases{
       {"", {2, "no file is given"}},
       {"--dtype float16 x.h5", {2, "--dtype is 'float16'"}},
+      {"--dtype bf16 --weights w x.h5", {2, "--weights only evaluates"}},
       {"--dytpe float32 x.h5", {2, "did you mean '--dtype'?"}},
       {"--device cuda:0 x.h5", {78, "cpu only"}},
       {"--help", {0, "Replays parity files"}},
@@ -96,6 +112,11 @@ TEST(Parity, TheErrorIsRelativeToTheLargestNumberAndNanIsNeverSmall) {
   EXPECT_EQ(parity_error(tensor({1, 1}), tensor({1})), infinity);
   EXPECT_EQ(parity_limit(at::kDouble), 1e-9);
   EXPECT_EQ(parity_limit(at::kFloat), 1e-5);
+  EXPECT_EQ(parity_limit(at::kBFloat16), 5e-2);
+  EXPECT_EQ(parity_distance(tensor({3, 4}), tensor({0, 0})), 5);
+  EXPECT_EQ(parity_distance(tensor({0, 3}), tensor({0, 4})), 0.25);
+  EXPECT_EQ(parity_distance(tensor({nan, 1}), tensor({1, 1})), infinity);
+  EXPECT_EQ(parity_distance(tensor({1, 1}), tensor({1})), infinity);
 }
 
 TEST(Parity, TheKindsOfNetworkCompareWhatIsTheirs) {
