@@ -13,7 +13,7 @@ namespace trellis {
 namespace {
 
 struct TrainFlags {
-  std::string data, run, resume = "none", init_from;
+  std::string data, run, resume = "none", init_from, profile;
   std::vector<std::string> config, words;
   bool print = false;
 
@@ -28,6 +28,8 @@ struct TrainFlags {
         .add("run", "DIR", "where the run keeps checkpoints, metrics and settings", run)
         .add("resume", "none|auto|DIR", "auto: the newest whole checkpoint of the run, or from the start if it has none; DIR: a checkpoint", resume)
         .add("init-from", "DIR", "checkpoint whose weights a new run starts from", init_from)
+        .add("profile", "A:B", "where the time of steps A to B goes, counted from 1 as progress lines do: a timeline of all ranks in\n"
+             "RUN/profile/, for ui.perfetto.dev, and a table in the log", profile)
         .add_switch("print-config", "print every setting with where it came from, and exit", print)
         .positional("section.option=value", "settings that win over the file", words)
         .appendix(settings_help());
@@ -61,6 +63,7 @@ struct TrainFlags {
       request.checkpoint = resume;
     }
     if (!init_from.empty()) request.init_from = init_from;
+    if (!profile.empty()) request.profile = parse_profiled_steps(profile);
     return request;
   }
 };

@@ -2,7 +2,32 @@
 
 #include <utility>
 
+#include "base/time_span.h"
+
 namespace trellis {
+namespace {
+
+StaticName name_of(c10d::OpType type) {
+  switch (type) {
+    case c10d::OpType::ALLREDUCE: return "all-reduce";
+    case c10d::OpType::BROADCAST: return "broadcast";
+    case c10d::OpType::REDUCE_SCATTER:
+    case c10d::OpType::_REDUCE_SCATTER_BASE: return "reduce-scatter";
+    case c10d::OpType::ALLGATHER:
+    case c10d::OpType::_ALLGATHER_BASE: return "all-gather";
+    case c10d::OpType::SEND: return "send";
+    case c10d::OpType::RECV: return "receive";
+    default: return "communication";
+  }
+}
+
+std::int64_t bytes_of(const std::vector<at::Tensor>& tensors) {
+  std::int64_t bytes = 0;
+  for (const at::Tensor& tensor : tensors) bytes += static_cast<std::int64_t>(tensor.nbytes());
+  return bytes;
+}
+
+}  // namespace
 
 OperationQueue::~OperationQueue() {
   thread_.request_stop();
@@ -56,6 +81,7 @@ c10::intrusive_ptr<c10d::Work> OperationQueue::run_now(c10d::OpType type, std::v
 }
 
 void OperationQueue::serve(const std::stop_token& stop) {
+  name_this_thread("communication");
   for (;;) {
     c10::intrusive_ptr<QueuedWork> work;
     {
@@ -66,6 +92,7 @@ void OperationQueue::serve(const std::stop_token& stop) {
       waiting_.pop_front();
       busy_ = true;
     }
+    const TimeSpan timed(name_of(work->retrieveOpType()), {.bytes = bytes_of(work->tensors_)});
     execute(*work);
   }
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/errors.h"
+#include "base/time_span.h"
 #include "comm/cuda_module.h"
 #include "comm/mpi_backend.h"
 #include "comm/tensor_checks.h"
@@ -28,6 +29,7 @@ Pending::Pending(c10::intrusive_ptr<c10d::Work> work, std::string name, Watchdog
 
 void Pending::wait() {
   if (!work_) return;
+  const TimeSpan timed("wait for tensors");
   const Watchdog::Guard guard(watchdog_, name_);
   const auto work = std::exchange(work_, {});
   work->wait();

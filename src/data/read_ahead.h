@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "base/errors.h"
+#include "base/time_span.h"
 
 namespace trellis {
 
@@ -38,6 +39,7 @@ class ReadAhead {
   // The next batch, or nullptr after the last. It stays valid until the next call of next(), restart() or stop().
   // Rethrows what `fill` threw, at the batch where it threw and at every call after.
   const Batch* next() {
+    const TimeSpan timed("wait for data");
     std::unique_lock lock(mutex_);
     if (std::exchange(holds_current_, false)) {
       free_.push_back(std::move(current_));
@@ -81,6 +83,7 @@ class ReadAhead {
 
  private:
   void produce(std::stop_token stop, std::int64_t index) {
+    name_this_thread("reader");
     std::exception_ptr failure;
     try {
       for (; index < count_ && !stop.stop_requested(); ++index) {
@@ -91,7 +94,10 @@ class ReadAhead {
           batch = std::move(free_.front());
           free_.pop_front();
         }
-        fill_(batch, index);
+        {
+          const TimeSpan timed("read a batch", {.window = index});
+          fill_(batch, index);
+        }
         const std::lock_guard lock(mutex_);
         ready_.push_back(std::move(batch));
         changed_.notify_all();

@@ -1,5 +1,6 @@
 #include "model/dropout.h"
 
+#include "base/time_span.h"
 #include "model/launch.h"
 
 namespace trellis {
@@ -35,6 +36,7 @@ void draw_kernel_masks(DropoutMasks& masks, const DropoutRates& rates, std::uint
 
 void draw_masks(DropoutMasks& masks, const DropoutRates& rates, const TrellisShape& shape, std::uint64_t seed,
                 std::uint64_t window, Range lanes, at::TensorOptions options) {
+  const TimeSpan timed("mask drawing");
   const auto stream = [&](Purpose purpose, std::int64_t part = 0) {
     return RandomStream{.seed = seed, .window = window, .purpose = purpose, .part = static_cast<std::uint16_t>(part)};
   };
@@ -54,6 +56,7 @@ void draw_masks(DropoutMasks& masks, const DropoutRates& rates, const TrellisSha
 
 void draw_classifier_masks(DropoutMasks& masks, const DropoutRates& rates, const TrellisShape& shape, std::uint64_t seed,
                            std::uint64_t window, Range lanes, std::int64_t steps, at::TensorOptions options) {
+  const TimeSpan timed("mask drawing");
   const auto stream = [&](Purpose purpose) { return RandomStream{.seed = seed, .window = window, .purpose = purpose}; };
   at::Tensor by_lane;  // drawn lane after lane, so that a lane's numbers do not depend on who has its neighbours
   draw(by_lane, rates.input, stream(Purpose::input), lanes, steps * shape.embedding, options);

@@ -1,5 +1,6 @@
 #include "model/effective_kernels.h"
 
+#include "base/time_span.h"
 #include "model/launch.h"
 
 namespace trellis {
@@ -61,6 +62,7 @@ void raw_gradient(const RawKernel& raw, const KernelDropout& dropout, const RawK
 }  // namespace
 
 const ConvolutionKernels& EffectiveKernels::compute(const Parameters& weights, const DropoutMasks& masks) {
+  const TimeSpan timed("effective kernels");
   const at::ScalarType type = activations_.value_or(weights.flat().scalar_type());
   kernels_ = {effective(raw_kernel(weights, "W1"), masks.input_kernel, type, input_),
               effective(raw_kernel(weights, "W2"), masks.hidden_kernel, type, hidden_), weights.view("bias")};
@@ -72,6 +74,7 @@ ConvolutionKernels EffectiveKernels::gradients_of(const Parameters& gradients) {
 }
 
 void EffectiveKernels::backward(const Parameters& weights, const DropoutMasks& masks, Parameters& gradients) {
+  const TimeSpan timed("finish gradients");
   raw_gradient(raw_kernel(weights, "W1"), masks.input_kernel, raw_kernel(gradients, "W1"));
   raw_gradient(raw_kernel(weights, "W2"), masks.hidden_kernel, raw_kernel(gradients, "W2"));
 }

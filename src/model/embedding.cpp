@@ -1,10 +1,12 @@
 #include "model/embedding.h"
 
+#include "base/time_span.h"
 #include "model/launch.h"
 
 namespace trellis {
 
 void embed(const at::Tensor& embedding, const at::Tensor& tokens, const DropoutMasks& masks, std::int64_t lanes, at::Tensor values) {
+  const TimeSpan timed("embedding");
   expect_shape("embedded rows", values, {tokens.size(0), embedding.size(1)});
   with_activation_type(values.scalar_type(), [&]<class A>() {
     using T = Compute<A>;
@@ -21,6 +23,7 @@ void embed(const at::Tensor& embedding, const at::Tensor& tokens, const DropoutM
 
 void embed_backward(const at::Tensor& d_values, const at::Tensor& tokens, const DropoutMasks& masks, std::int64_t lanes,
                     at::Tensor d_embedding) {
+  const TimeSpan timed("embedding backward");
   with_activation_type(d_values.scalar_type(), [&]<class A>() {
     using T = Compute<A>;
     const EmbeddingBackward<A> args{.channels = d_embedding.size(1),

@@ -1,5 +1,6 @@
 #include "model/language_model.h"
 
+#include "base/time_span.h"
 #include "model/embedding.h"
 #include "model/launch.h"
 
@@ -40,6 +41,7 @@ void LanguageModel::forward(const Parameters& weights, const WindowTokens& windo
 
 LossSums LanguageModel::loss(const Parameters& weights, const WindowTokens& window, const DropoutMasks& masks, const ScoredSteps& scored,
                              Parameters& gradients) {
+  const TimeSpan timed("loss");
   const std::int64_t skipped = window.discard * lanes_, rows = scored.steps * lanes_;
   std::vector<LossRows> blocks;
   for (std::int64_t n = 0; n < shape_.output_count(); ++n) {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/time_span.h"
 #include "model/launch.h"
 
 namespace trellis {
@@ -92,6 +93,7 @@ at::Tensor LastStepStack::hidden_mask_of(std::int64_t number) const {
 }
 
 void LastStepStack::compute(std::int64_t number, const ConvolutionKernels& kernels, Outputs outputs) {
+  const TimeSpan timed("pre-activations", number);
   Level& l = level(number);
   const at::Tensor gates = rows(l.gates, l.nodes);
   Accumulate accumulate = Accumulate::overwrite;
@@ -109,6 +111,7 @@ void LastStepStack::compute(std::int64_t number, const ConvolutionKernels& kerne
                .hidden = rows(l.hidden, l.nodes),
                .outputs = {}};
   if (number + 1 == shape_.levels && outputs == Outputs::written) all.outputs.add(output(), {});
+  const TimeSpan timed_gates("gates", number);
   gates_forward(shape_, lanes_, all);
 }
 
@@ -129,6 +132,7 @@ void LastStepStack::forward(std::int64_t lanes, at::Tensor input, at::Tensor hid
 
 void LastStepStack::backward(const ConvolutionKernels& kernels, const ConvolutionKernels& gradients) {
   for (std::int64_t number = shape_.levels - 1; number >= 0; --number) {
+    const TimeSpan timed("level backward", number);
     Level& l = level(number);
     const auto here = static_cast<std::size_t>(number % 2), below = 1 - here;
     const bool last = number + 1 == shape_.levels;
@@ -144,13 +148,20 @@ void LastStepStack::backward(const ConvolutionKernels& kernels, const Convolutio
                          .d_previous_cell = number > 0 ? rows(d_previous_cell_, l.nodes) : at::Tensor(),
                          .d_injection = {}};
     if (last) all.d_outputs.add(d_output(), {});
-    gates_backward(shape_, lanes_, all);
-    add_column_sums(gradients.bias, d_gates);
+    {
+      const TimeSpan timed_gates("gates backward", number);
+      gates_backward(shape_, lanes_, all);
+      add_column_sums(gradients.bias, d_gates);
+    }
     if (shape_.injected(number)) multiply_into(gradients.input.flatten(1), d_gates.t(), input_taps(number).flatten(1), Accumulate::add, scratch_);
     if (number == 0) break;
 
     const at::Tensor taps = hidden_taps(number);
-    convolution_.backward_kernel_taps(gradients.hidden, d_gates, taps);
+    {
+      const TimeSpan timed_kernel("kernel gradient", number);
+      convolution_.backward_kernel_taps(gradients.hidden, d_gates, taps);
+    }
+    const TimeSpan timed_hidden("hidden gradient", number);
     convolution_.backward_taps(taps, d_gates, kernels.hidden);  // the gradient takes the memory of what it is the gradient of
     const std::int64_t nodes_below = level(number - 1).nodes;
     const at::Tensor d_hidden = rows(d_hidden_[below], nodes_below), d_cell = rows(d_cell_[below], nodes_below);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/time_span.h"
 #include "model/launch.h"
 
 namespace trellis {
@@ -169,6 +170,7 @@ std::int64_t LevelStack::live_steps(std::int64_t level, std::int64_t delay, Rang
 }
 
 void LevelStack::injection_forward(Injection& shared, Range time, const ConvolutionKernels& kernels) {
+  const TimeSpan timed("injection", {.time_begin = time.begin, .time_end = time.end});
   const at::Tensor product = shared.product.narrow(0, time.begin * lanes_, time.size() * lanes_);
   for (std::int64_t tap = 0; tap < shape_.kernel; ++tap) {
     const std::int64_t delay = (shape_.kernel - 1 - tap) * shared.dilation;
@@ -178,6 +180,7 @@ void LevelStack::injection_forward(Injection& shared, Range time, const Convolut
 }
 
 void LevelStack::pre_activations(std::int64_t level, Range time, const ConvolutionKernels& kernels) {
+  const TimeSpan timed("pre-activations", {.level = level, .time_begin = time.begin, .time_end = time.end});
   Boundary& input = boundary(level);
   const at::Tensor gates = gate_rows(level, time);
   if (level == 0) gates.zero_();
@@ -193,6 +196,7 @@ void LevelStack::pre_activations(std::int64_t level, Range time, const Convoluti
 }
 
 void LevelStack::run_gates(std::int64_t level, Range time, const ConvolutionKernels& kernels, Outputs outputs) {
+  const TimeSpan timed("gates", {.level = level, .time_begin = time.begin, .time_end = time.end});
   Boundary& input = boundary(level);
   Boundary& result = boundary(level + 1);
   const std::int64_t dilation = shape_.dilation_of(level), first = time.begin * lanes_, count = time.size() * lanes_;
@@ -215,6 +219,7 @@ void LevelStack::run_gates(std::int64_t level, Range time, const ConvolutionKern
 }
 
 void LevelStack::forward(Range time, const ConvolutionKernels& kernels) {
+  const TimeSpan timed("levels forward", {.level = levels_.begin, .level_end = levels_.end, .time_begin = time.begin, .time_end = time.end});
   require(0 <= time.begin && time.begin < time.end && time.end <= steps_, "a chunk lies within its window");
   for (Injection& shared : injections_) injection_forward(shared, time, kernels);
   for (std::int64_t level = levels_.begin; level < levels_.end; ++level) {
@@ -226,6 +231,7 @@ void LevelStack::forward(Range time, const ConvolutionKernels& kernels) {
 
 void LevelStack::run_gates_backward(std::int64_t level, Range time, const ConvolutionKernels& gradients, const at::Tensor& d_hidden,
                                     const at::Tensor& d_cell, at::Tensor d_previous) {
+  const TimeSpan timed("gates backward", {.level = level, .time_begin = time.begin, .time_end = time.end});
   const std::int64_t dilation = shape_.dilation_of(level), first = time.begin * lanes_, count = time.size() * lanes_;
   Injection* const shared = injection(level);
   GateGradientRows rows{.gates = gate_rows(level, time),
@@ -253,6 +259,7 @@ void LevelStack::run_gates_backward(std::int64_t level, Range time, const Convol
 
 void LevelStack::injection_backward(Injection& shared, Range time, const ConvolutionKernels& kernels,
                                     const ConvolutionKernels& gradients) {
+  const TimeSpan timed("injection backward", {.time_begin = time.begin, .time_end = time.end});
   const at::Tensor sum = shared.gradient.narrow(0, time.begin * lanes_, time.size() * lanes_);
   add_column_sums(gradients.bias, sum);
   const at::Tensor gradient = shared.product.narrow(0, time.begin * lanes_, time.size() * lanes_);
@@ -280,6 +287,7 @@ void LevelStack::kernel_gradient_of_level(std::int64_t level, Range time, const 
 }
 
 void LevelStack::kernel_gradient(Range levels, Range time, const ConvolutionKernels& gradients) {
+  const TimeSpan timed("kernel gradient", {.level = levels.begin, .level_end = levels.end, .time_begin = time.begin, .time_end = time.end});
   if (levels.begin == 0) {  // which has hardly any input rows
     kernel_gradient_of_level(0, time, gradients);
     ++levels.begin;
@@ -309,6 +317,7 @@ void LevelStack::add_history_gradient(const at::Tensor& d_hidden_halo, const at:
 
 void LevelStack::backward(Range time, const ConvolutionKernels& kernels, const ConvolutionKernels& gradients,
                           const at::Tensor& d_hidden, const at::Tensor& d_cell) {
+  const TimeSpan timed("levels backward", {.level = levels_.begin, .level_end = levels_.end, .time_begin = time.begin, .time_end = time.end});
   require(0 <= time.begin && time.begin < time.end && time.end <= steps_, "a chunk lies within its window");
   require(carried_ || time.end == steps_, "backward begins at the window's end");
   if (!carried_) {
@@ -370,6 +379,7 @@ void LevelStack::backward(Range time, const ConvolutionKernels& kernels, const C
       const std::int64_t delay = (shape_.kernel - 1 - tap) * dilation;
       const std::int64_t skipped = halo_wanted ? 0 : std::min(delay, time.size()) * lanes_;
       if (skipped == rows) continue;
+      const TimeSpan timed_hidden("hidden gradient", {.level = level, .time_begin = time.begin, .time_end = time.end});
       convolution_.backward_hidden(d_input.narrow(0, halo - delay * lanes_ + skipped, rows - skipped),
                                    gate_gradient.narrow(0, skipped, rows - skipped), kernels.hidden, tap,
                                    delay == 0 && !carried_ ? Accumulate::overwrite : Accumulate::add);

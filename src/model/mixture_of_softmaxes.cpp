@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/time_span.h"
 #include "model/launch.h"
 
 namespace trellis {
@@ -92,6 +93,7 @@ at::Tensor MixtureOfSoftmaxes::run(const Parameters& weights, const std::vector<
   }
   double* loss = losses.mutable_data_ptr<double>();
   for (const LossRows& block : blocks) {
+    const TimeSpan timed("mixture", {.item = &block - blocks.data()});
     for (std::int64_t row = 0; row < rows; row += tile_rows_) {
       const std::int64_t count = std::min(tile_rows_, rows - row);
       run_tile(weights,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/time_span.h"
 #include "model/launch.h"
 
 namespace trellis {
@@ -19,6 +20,7 @@ ClassificationSums SequenceClassifier::forward(const Parameters& weights, const 
   require(std::all_of(labels, labels + batch.lanes, [&](std::int64_t label) { return 0 <= label && label < shape_.outputs; }),
           "labels lie within the classes");
   stack_.forward(batch.lanes, masks.input.defined() ? batch.input * masks.input : batch.input, masks.hidden, kernels_.compute(weights, masks));
+  const TimeSpan timed("loss");
   at::Tensor logits = at::addmm(weights.view("linear_bias"), stack_.output(), weights.view("linear_weight").t());
   if (const at::Tensor mask = DropoutMasks::of(masks.outputs, 0); mask.defined()) logits.mul_(mask);
   log_probabilities_ = at::log_softmax(logits, 1);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/time_span.h"
 #include "model/launch.h"
 
 namespace trellis {
@@ -148,6 +149,7 @@ at::Tensor TiedSoftmax::run(const Parameters& weights, const std::vector<LossRow
   const std::int64_t head_tile = tile_rows(rows, head_span.words.size() + head_span.entries);
   bool first = true;
   for (std::int64_t n = 0; n < block_count; ++n) {
+    const TimeSpan timed("softmax", {.item = n});
     const LossRows& block = blocks[static_cast<std::size_t>(n)];
     for (std::int64_t row = 0; row < rows; row += head_tile) {
       const std::int64_t count = std::min(head_tile, rows - row);
@@ -165,6 +167,7 @@ at::Tensor TiedSoftmax::run(const Parameters& weights, const std::vector<LossRow
 
   // A tail cluster sees the rows whose word lies in it, of all blocks at once.
   for (std::size_t cluster = 0; cluster < shape_.cutoffs.size(); ++cluster) {
+    const TimeSpan timed("softmax of a cluster", {.item = static_cast<std::int64_t>(cluster)});
     const Span span = tail(cluster);
     const std::vector<std::int64_t>& members = rows_of_cluster[cluster];
     const std::int64_t member_count = static_cast<std::int64_t>(members.size()), total = member_count * block_count;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/errors.h"
+#include "base/time_span.h"
 #include "mpi/check.h"
 
 namespace trellis {
@@ -75,9 +76,13 @@ void Communicator::release() noexcept {
   if (!finalized) MPI_Comm_free(&handle_);
 }
 
-void Communicator::barrier() const { check_mpi(MPI_Barrier(handle_), "MPI_Barrier"); }
+void Communicator::barrier() const {
+  const TimeSpan timed("barrier");
+  check_mpi(MPI_Barrier(handle_), "MPI_Barrier");
+}
 
 void Communicator::all_reduce(std::span<double> values, Reduction reduction) const {
+  const TimeSpan timed("all-reduce of numbers");
   if (reduction != Reduction::sum) {
     check_mpi(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_DOUBLE,
                             operation(reduction), handle_),
@@ -95,6 +100,7 @@ void Communicator::all_reduce(std::span<double> values, Reduction reduction) con
 }
 
 void Communicator::all_reduce(std::span<std::int64_t> values, Reduction reduction) const {
+  const TimeSpan timed("all-reduce of numbers");
   check_mpi(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_INT64_T,
                           operation(reduction), handle_),
             "MPI_Allreduce");

@@ -5,11 +5,13 @@
 #include <numeric>
 #include <vector>
 
+#include "base/time_span.h"
 #include "model/launch.h"
 
 namespace trellis {
 
 double global_norm(const Parameters& gradients) {
+  const TimeSpan timed("gradient norm");
   const at::Tensor& flat = gradients.flat();
   const std::int64_t blocks = (flat.numel() + kNormBlock - 1) / kNormBlock;
   std::vector<double> sums(static_cast<std::size_t>(blocks));
@@ -41,6 +43,7 @@ void Optimizer::begin_averaging(std::int64_t done) {
 
 void Optimizer::update(Parameters& weights, const Parameters& gradients, double gradient_scale, double learning_rate,
                        std::int64_t step) {
+  const TimeSpan timed("update");
   const at::Tensor& flat = weights.flat();
   with_element_type(flat.scalar_type(), [&]<class T>() {
     const Range all{0, flat.numel()};

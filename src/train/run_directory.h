@@ -1,4 +1,4 @@
-// A run's folder: settings.ini (as the run was last started), metrics.jsonl, checkpoints/, run.lock.
+// A run's folder: settings.ini (as the run was last started), metrics.jsonl, checkpoints/, profile/, run.lock.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,7 @@ class RunDirectory {
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
+  std::filesystem::path profiles() const { return path_ / "profile"; }
   std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
   std::filesystem::path settings() const { return path_ / "settings.ini"; }
 

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "base/time_span.h"
 #include "mpi/agreement.h"
 #include "parallel/gradient_reduction.h"
 
@@ -18,6 +19,7 @@ TrainingStep::TrainingStep(const Ranks& ranks, Task& task, const TrellisShape& s
       optimizer_(rule, weights_.layout(), options) {}
 
 StepResult TrainingStep::run(std::int64_t step, double learning_rate) {
+  const TimeSpan timed("step", {.step = step + 1});
   StepResult result;
   result.loss = task_.forward_backward(weights_, step, gradients_);
   reduce_gradients(ranks_.group, gradients_);

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/time_span.h"
 #include "checkpoint/catalogue.h"
 #include "checkpoint/run_lock.h"
 #include "config/setting_values.h"
@@ -24,6 +25,7 @@
 #include "train/dataset.h"
 #include "train/from_settings.h"
 #include "train/make_task.h"
+#include "train/profile.h"
 #include "train/run_directory.h"
 #include "train/signals.h"
 #include "train/step.h"
@@ -54,6 +56,8 @@ class Trainer {
   void save();
   void observe_plateau(double loss_nats, bool epoch_ended);
   void report_step(const StepResult& result, double learning_rate);
+  void plan_profile_steps();
+  void end_profile(bool run_ended);
   std::optional<Stop> stop_after_step();
   bool validation_due(bool epoch_ended) const;
   std::optional<std::int64_t> total_steps() const;
@@ -72,6 +76,8 @@ class Trainer {
   RunState state_;
   LearningRateSchedule schedule_;
 
+  std::optional<Profile> profile_;  // while there are steps to come that are to be profiled
+  bool profiling_ = false;
   SignalRequests signals_;
   bool checkpoint_wanted_ = false;
   std::optional<std::int64_t> saved_step_;
@@ -215,6 +221,7 @@ bool Trainer::validation_due(bool epoch_ended) const {
 
 void Trainer::validate_now(bool epoch_ended) {
   if (!validation_due(epoch_ended)) return;
+  const TimeSpan timed("validation", {.step = state_.step});
   if (progress_) progress_->clear();
   const double begun = now_seconds();
   const EvaluationResult result = evaluator_->run(training_->evaluated_weights());
@@ -258,6 +265,7 @@ void Trainer::save() {
   checkpoint_wanted_ = false;
   signals_.checkpoint_done();
   if (saved_step_ == state_.step) return;
+  const TimeSpan timed("checkpoint", {.step = state_.step});
   if (progress_) progress_->clear();
   const double begun = now_seconds();
   const Optimizer& optimizer = training_->optimizer();
@@ -276,6 +284,7 @@ void Trainer::save() {
 }
 
 void Trainer::report_step(const StepResult& result, double learning_rate) {
+  const TimeSpan timed("report", {.step = state_.step});
   interval_scored_ += result.loss.scored;
   if (!metrics_) return;
   const double now = now_seconds();
@@ -309,8 +318,31 @@ void Trainer::report_step(const StepResult& result, double learning_rate) {
   step_overhead_ = 0;
 }
 
+void Trainer::plan_profile_steps() {
+  if (!request_.profile) return;
+  const ProfilePlan plan = plan_profile(*request_.profile, state_.step, total_steps());
+  if (!plan.warning.empty() && ranks_.rank() == 0) log_warning("{}", plan.warning);
+  if (plan.steps) profile_.emplace(ranks_, directory_.profiles(), *plan.steps);
+}
+
+// Where the profile's last step is done, or the run.
+void Trainer::end_profile(bool run_ended) {
+  if (!profile_ || !(run_ended || state_.step == profile_->steps().last)) return;
+  if (progress_) progress_->clear();
+  if (profiling_) {
+    const double begun = now_seconds();
+    profile_->end(state_.step);
+    step_overhead_ += now_seconds() - begun;
+  } else if (ranks_.rank() == 0) {
+    log_warning("nothing was profiled: the run ends with step {}, before step {}", state_.step, profile_->steps().first);
+  }
+  profiling_ = false;
+  profile_.reset();
+}
+
 // Collective: all ranks stop, or none.
 std::optional<Stop> Trainer::stop_after_step() {
+  const TimeSpan timed("stop or go on");
   const double elapsed = now_seconds() - started_;
   std::array<std::int64_t, 3> flags{signals_.stop_requested(), signals_.checkpoint_requested(),
                                     settings_.train.seconds > 0 && elapsed >= settings_.train.seconds};
@@ -328,7 +360,12 @@ ExitCode Trainer::run() {
   std::optional<Stop> stop;
   if (resumed_) stop = stop_after_step();  // a run that had ended has nothing left to do
   if (stop && !stop->resumable) log_info("nothing is left to do at step {}: raise train.{} to train on", state_.step, stop->reason);
+  plan_profile_steps();
   while (!stop) {
+    if (profile_ && state_.step + 1 == profile_->steps().first) {
+      profile_->begin();
+      profiling_ = true;
+    }
     const double learning_rate = learning_rate_at(schedule_, state_.step, state_.epoch, state_.plateau.falls);
     const StepResult result = training_->run(state_.step, learning_rate);
     ++state_.step;
@@ -338,6 +375,7 @@ ExitCode Trainer::run() {
 
     const bool epoch_ended = state_.window == task_->windows();
     if (epoch_ended) {
+      const TimeSpan timed("begin a pass");
       ++state_.epoch;
       state_.window = 0;
       task_->begin_pass(state_.epoch, 0);
@@ -346,6 +384,7 @@ ExitCode Trainer::run() {
     if (settings_.checkpoint.every > 0 && state_.step % settings_.checkpoint.every == 0) checkpoint_wanted_ = true;
     stop = stop_after_step();
     if (checkpoint_wanted_ || stop) save();
+    end_profile(stop.has_value());
   }
   const ExitCode code = stop->resumable ? ExitCode::stopped_early : ExitCode::done;
   agree(ranks_.world, [&] {

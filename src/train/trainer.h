@@ -6,6 +6,7 @@
 
 #include "base/exit_codes.h"
 #include "config/settings_io.h"
+#include "train/profiled_steps.h"
 #include "train/ranks.h"
 
 namespace trellis {
@@ -20,6 +21,7 @@ struct TrainRequest {
   Resume resume = Resume::none;
   std::filesystem::path checkpoint;                 // Resume::from_path
   std::optional<std::filesystem::path> init_from;   // weights to start from
+  std::optional<ProfiledSteps> profile;
 };
 
 // Collective. Returns done, or stopped_early when a signal or train.seconds ended the run before its end. Throws what
