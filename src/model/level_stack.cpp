@@ -219,7 +219,8 @@ void LevelStack::run_gates(std::int64_t level, Range time, const ConvolutionKern
 }
 
 void LevelStack::forward(Range time, const ConvolutionKernels& kernels) {
-  const TimeSpan timed("levels forward", {.level = levels_.begin, .level_end = levels_.end, .time_begin = time.begin, .time_end = time.end});
+  const TimeSpan timed("levels forward", {.level = levels_.begin, .level_end = levels_.end,
+                                         .time_begin = time.begin, .time_end = time.end});
   require(0 <= time.begin && time.begin < time.end && time.end <= steps_, "a chunk lies within its window");
   for (Injection& shared : injections_) injection_forward(shared, time, kernels);
   for (std::int64_t level = levels_.begin; level < levels_.end; ++level) {
@@ -317,7 +318,8 @@ void LevelStack::add_history_gradient(const at::Tensor& d_hidden_halo, const at:
 
 void LevelStack::backward(Range time, const ConvolutionKernels& kernels, const ConvolutionKernels& gradients,
                           const at::Tensor& d_hidden, const at::Tensor& d_cell) {
-  const TimeSpan timed("levels backward", {.level = levels_.begin, .level_end = levels_.end, .time_begin = time.begin, .time_end = time.end});
+  const TimeSpan timed("levels backward", {.level = levels_.begin, .level_end = levels_.end,
+                                         .time_begin = time.begin, .time_end = time.end});
   require(0 <= time.begin && time.begin < time.end && time.end <= steps_, "a chunk lies within its window");
   require(carried_ || time.end == steps_, "backward begins at the window's end");
   if (!carried_) {

@@ -120,7 +120,8 @@ void Profile::end(std::int64_t last) {
   const std::vector<SpanCost> costs = span_costs(recorder_.spans(), 0);
   double seconds = 0;
   for (const SpanCost& cost : costs) seconds += cost.own_seconds;
-  log_info("profile of steps {} to {} in {} (open it in ui.perfetto.dev)\n{:.1f} ms a step on rank 0; most time of their own, without spans within, took\n{}",
+  log_info("profile of steps {} to {} in {} (open it in ui.perfetto.dev)\n"
+           "{:.1f} ms a step on rank 0; most time of their own, without spans within, took\n{}",
            recorded.first, last, path.string(), 1e3 * seconds / static_cast<double>(steps), span_costs_table(costs, kLinesOfTable));
 }
 
