@@ -77,6 +77,7 @@ void Profile::begin() {
   name_this_thread("training");
   origin_ns_ = common_origin(ranks_.world);
   recorder_.start();
+  recording_ = true;
 }
 
 fs::path Profile::write(const ProfiledSteps& recorded, const std::vector<std::int64_t>& dropped) const {
@@ -108,6 +109,7 @@ fs::path Profile::write(const ProfiledSteps& recorded, const std::vector<std::in
 
 void Profile::end(std::int64_t last) {
   recorder_.stop();
+  recording_ = false;
   const ProfiledSteps recorded{steps_.first, last};
   const std::vector<std::int64_t> dropped = ranks_.world.all_gather(static_cast<std::int64_t>(recorder_.dropped()));
   const fs::path path = write(recorded, dropped);

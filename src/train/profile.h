@@ -20,6 +20,7 @@ class Profile {
       : ranks_(ranks), folder_(std::move(folder)), steps_(steps) {}
 
   const ProfiledSteps& steps() const { return steps_; }
+  bool recording() const { return recording_; }
 
   // Collective. Makes the folder, or throws WriteError on all ranks; waits until all ranks are here; records from now on.
   void begin();
@@ -37,6 +38,7 @@ class Profile {
   const ProfiledSteps steps_;
   SpanRecorder recorder_;
   std::int64_t origin_ns_ = 0;
+  bool recording_ = false;
 };
 
 }  // namespace trellis

@@ -77,7 +77,6 @@ class Trainer {
   LearningRateSchedule schedule_;
 
   std::optional<Profile> profile_;  // while there are steps to come that are to be profiled
-  bool profiling_ = false;
   SignalRequests signals_;
   bool checkpoint_wanted_ = false;
   std::optional<std::int64_t> saved_step_;
@@ -329,14 +328,13 @@ void Trainer::plan_profile_steps() {
 void Trainer::end_profile(bool run_ended) {
   if (!profile_ || !(run_ended || state_.step == profile_->steps().last)) return;
   if (progress_) progress_->clear();
-  if (profiling_) {
+  if (profile_->recording()) {
     const double begun = now_seconds();
     profile_->end(state_.step);
     step_overhead_ += now_seconds() - begun;
   } else if (ranks_.rank() == 0) {
     log_warning("nothing was profiled: the run ends with step {}, before step {}", state_.step, profile_->steps().first);
   }
-  profiling_ = false;
   profile_.reset();
 }
 
@@ -362,10 +360,7 @@ ExitCode Trainer::run() {
   if (stop && !stop->resumable) log_info("nothing is left to do at step {}: raise train.{} to train on", state_.step, stop->reason);
   plan_profile_steps();
   while (!stop) {
-    if (profile_ && state_.step + 1 == profile_->steps().first) {
-      profile_->begin();
-      profiling_ = true;
-    }
+    if (profile_ && state_.step + 1 == profile_->steps().first) profile_->begin();
     const double learning_rate = learning_rate_at(schedule_, state_.step, state_.epoch, state_.plateau.falls);
     const StepResult result = training_->run(state_.step, learning_rate);
     ++state_.step;
