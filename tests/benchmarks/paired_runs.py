@@ -33,6 +33,7 @@ def arguments(description, threads=None, pairs=7, steps=60):
     parser.add_argument("--build", type=pathlib.Path, default=SOURCE / "build", help="build folder (default %(default)s)")
     parser.add_argument("settings", nargs="*", metavar="section.option=value", help="settings that win over configs/wikitext2-small.ini")
     options = parser.parse_args()
+    options.log_every = 5
     if options.pairs < 1 or options.steps < 10:
         parser.error("--pairs must be at least 1 and --steps at least 10")
     if not (options.build / "bin" / "trellis").exists():
@@ -40,11 +41,11 @@ def arguments(description, threads=None, pairs=7, steps=60):
     return options
 
 
-def generated_text():
+def generated_text(vocabulary=VOCABULARY, tokens=1_000_000):
     """Words with Zipf's frequencies, the same at every call, each word at least once."""
     draw = random.Random(1)
-    words = [f"w{n}" for n in range(VOCABULARY - 1)]  # and <eos>
-    tokens = words + draw.choices(words, weights=[1 / (n + 2.7) for n in range(len(words))], k=1_000_000)
+    words = [f"w{n}" for n in range(vocabulary - 1)]  # and <eos>
+    tokens = words + draw.choices(words, weights=[1 / (n + 2.7) for n in range(len(words))], k=tokens)
     draw.shuffle(tokens)
     return "".join(" ".join(tokens[n : n + 25]) + "\n" for n in range(0, len(tokens), 25))
 
@@ -65,11 +66,17 @@ def write_texts(options, folder):
     return str(options.text) if options.text else "generated text with Zipf's frequencies"
 
 
-def make_corpus(options, folder):
-    name = write_texts(options, folder)
+def preprocess_words(build, folder):
+    """The three splits in `folder` as a corpus of words."""
     corpus = folder / "corpus"
     files = [word for split in SPLITS for word in (f"--{split}", folder / split)]
-    run([options.build / "bin" / "trellis-preprocess", "text", *files, "--unit", "word", "--output", corpus])
+    run([build / "bin" / "trellis-preprocess", "text", *files, "--unit", "word", "--output", corpus])
+    return corpus
+
+
+def make_corpus(options, folder):
+    name = write_texts(options, folder)
+    corpus = preprocess_words(options.build, folder)
     words = json.loads((corpus / "manifest.json").read_text())["vocabulary"]["words"]
     print(f"corpus: {name}, vocabulary {words}", flush=True)
     return corpus
@@ -90,38 +97,48 @@ def run(command, environment=None):
 
 
 class Measurement:
+    """tokens_per_second: of a classifier, sequences. losses: by step, in nats."""
+
     def __init__(self, tokens_per_second, peak_bytes, losses):
         self.tokens_per_second, self.peak_bytes, self.losses = tokens_per_second, peak_bytes, losses
 
 
 def common_settings(options, threads):
-    return [f"train.threads={threads}", f"train.steps={options.steps}", "log.every=5", *options.settings]
+    return [f"train.threads={threads}", f"train.steps={options.steps}", f"log.every={options.log_every}", *options.settings]
 
 
-def trellis_train(options, corpus, folder, threads, launcher=()):
-    """One run of `trellis train`, without validation; its checkpoint at the end counts for memory, not for time."""
+def config_flags(configs):
+    return [word for config in configs for word in ("--config", config)]
+
+
+def trellis_train(options, corpus, folder, threads, launcher=(), configs=(CONFIG,), ours=()):
+    """One run of `trellis train`, without validation; its checkpoint at the end counts for memory, not for time. ours: settings
+    that the peer does not get."""
     run_folder = pathlib.Path(tempfile.mkdtemp(dir=folder))
-    _, peak = run([*launcher, options.build / "bin" / "trellis", "train", "--config", CONFIG, "--data", corpus, "--run", run_folder / "run",
-         *common_settings(options, threads), f"valid.every={options.steps + 1}"], {"OMP_NUM_THREADS": str(threads)})
+    _, peak = run([*launcher, options.build / "bin" / "trellis", "train", *config_flags(configs), "--data", corpus,
+                   "--run", run_folder / "run", *common_settings(options, threads), f"valid.every={options.steps + 1}", *ours],
+                  {"OMP_NUM_THREADS": str(threads)})
     events = [json.loads(line) for line in (run_folder / "run" / "metrics.jsonl").read_text().splitlines()]
     shutil.rmtree(run_folder)
     steps = [event for event in events if event["event"] == "step"]
     timed = [event for event in steps if event["step"] > options.steps // 2]
-    tokens = sum(event["tokens_per_second"] * event["seconds"] for event in timed)
+    rate = "sequences_per_second" if "sequences_per_second" in steps[0] else "tokens_per_second"
+    tokens = sum(event[rate] * event["seconds"] for event in timed)
     return Measurement(tokens / sum(event["seconds"] for event in timed), peak, {event["step"]: event["loss_nats"] for event in steps})
 
 
-def peer(options, corpus, threads):
+def peer(options, corpus, threads, launcher=(), configs=(CONFIG,)):
     """One run of the same training in plain LibTorch autograd."""
-    output, peak = run([options.build / "tests" / "libtorch_peer", "--data", corpus, "--config", CONFIG, "--measure", (options.steps + 1) // 2,
-                  *common_settings(options, threads)], {"OMP_NUM_THREADS": str(threads)})
+    output, peak = run([*launcher, options.build / "tests" / "libtorch_peer", "--data", corpus, *config_flags(configs),
+                        "--measure", (options.steps + 1) // 2, *common_settings(options, threads)], {"OMP_NUM_THREADS": str(threads)})
     values, losses = {}, {}
     for words in (line.split() for line in output.splitlines()):
         if len(words) == 2:
             values[words[0]] = float(words[1])
         if len(words) == 4 and words[0] == "step":
             losses[int(words[1])] = float(words[3])
-    return Measurement(values["tokens_per_second"], peak, losses)
+    rate = values.get("tokens_per_second") or values["sequences_per_second"]
+    return Measurement(rate, peak, losses)
 
 
 def print_pairs(names, pairs):
