@@ -185,7 +185,7 @@ class LanguageModelPeer {
   // tokens, targets [steps * lanes], time-major.
   StepResult forward(const Tensor& tokens, const Tensor& targets, const DropoutMasks& masks) {
     Tensor x = torch::embedding(weights_.embedding, tokens);
-    if (masks.embedding_rows.defined()) x = x * masks.embedding_rows.index_select(0, tokens).unsqueeze(1);
+    if (masks.embedding_rows.defined()) x = x * masks.embedding_rows.flatten().index_select(0, tokens).unsqueeze(1);
     Body::Result result = body_.forward(weights_, dropped(x, masks.input), hidden_, cell_, masks);
     for (std::size_t n = 0; n < result.outputs.size(); ++n) {
       result.outputs[n] = dropped(result.outputs[n], masks.outputs.empty() ? Tensor() : masks.outputs[n]);
@@ -322,8 +322,8 @@ void require_comparable(const Settings& settings) {
                     settings.penalty.slowness == 0 && settings.schedule.warmup == 0 && !settings.data.permute && !settings.data.shuffle;
   if (!fits) {
     throw ConfigError("the peer trains a language model with one softmax, or a classifier that reads steps and sequences as they are "
-                      "stored, with a dense kernel and the input at every level, in float32 on a CPU with SGD or Adam at a constant rate, for a "
-                      "number of steps, with history handed on and no penalties",
+                      "stored, with a dense kernel and the input at every level, in float32 on a CPU with SGD or Adam at a constant rate, for "
+                      "a number of steps, with history handed on and no penalties",
                       "settings", "leave the others at their defaults");
   }
 }
