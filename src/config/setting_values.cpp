@@ -25,9 +25,14 @@ constexpr Word<Precision> kPrecisionWords[] = {{"float32", Precision::float32}, 
 constexpr Word<DeviceChoice> kDeviceWords[] = {
     {"auto", DeviceChoice::automatic}, {"cpu", DeviceChoice::cpu}, {"cuda", DeviceChoice::cuda}};
 constexpr Word<TaskKind> kTaskWords[] = {{"language_model", TaskKind::language_model}, {"classifier", TaskKind::classifier}};
-constexpr Word<OptimizerName> kOptimizerWords[] = {{"adam", OptimizerName::adam}, {"sgd", OptimizerName::sgd}};
+constexpr Word<OptimizerName> kOptimizerWords[] = {
+    {"adam", OptimizerName::adam}, {"sgd", OptimizerName::sgd}, {"lamb", OptimizerName::lamb}};
 constexpr Word<Averaging> kAveragingWords[] = {
     {"never", Averaging::never}, {"always", Averaging::always}, {"plateau", Averaging::plateau}};
+constexpr Word<RateDecay> kDecayWords[] = {
+    {"none", RateDecay::none}, {"cosine", RateDecay::cosine}, {"inverse_square_root", RateDecay::inverse_square_root}};
+constexpr Word<BatchRule> kBatchRuleWords[] = {
+    {"none", BatchRule::none}, {"linear", BatchRule::linear}, {"square_root", BatchRule::square_root}};
 constexpr Word<Recompute> kRecomputeWords[] = {{"none", Recompute::none}, {"gates", Recompute::gates}};
 
 template <class T, std::size_t N>
@@ -146,6 +151,8 @@ std::string format_value(DeviceChoice value) { return format_word(kDeviceWords, 
 std::string format_value(TaskKind value) { return format_word(kTaskWords, value); }
 std::string format_value(OptimizerName value) { return format_word(kOptimizerWords, value); }
 std::string format_value(Averaging value) { return format_word(kAveragingWords, value); }
+std::string format_value(RateDecay value) { return format_word(kDecayWords, value); }
+std::string format_value(BatchRule value) { return format_word(kBatchRuleWords, value); }
 std::string format_value(Recompute value) { return format_word(kRecomputeWords, value); }
 std::string format_value(const std::vector<int>& value) { return format_list(value); }
 std::string format_value(const std::vector<std::int64_t>& value) { return format_list(value); }
@@ -180,6 +187,12 @@ std::string parse_value(std::string_view text, const Limits&, OptimizerName& val
 std::string parse_value(std::string_view text, const Limits&, Averaging& value) {
   return parse_word(text, kAveragingWords, value);
 }
+std::string parse_value(std::string_view text, const Limits&, RateDecay& value) {
+  return parse_word(text, kDecayWords, value);
+}
+std::string parse_value(std::string_view text, const Limits&, BatchRule& value) {
+  return parse_word(text, kBatchRuleWords, value);
+}
 std::string parse_value(std::string_view text, const Limits&, Recompute& value) {
   return parse_word(text, kRecomputeWords, value);
 }
@@ -196,6 +209,8 @@ std::string words_of(DeviceChoice) { return list_words(kDeviceWords); }
 std::string words_of(TaskKind) { return list_words(kTaskWords); }
 std::string words_of(OptimizerName) { return list_words(kOptimizerWords); }
 std::string words_of(Averaging) { return list_words(kAveragingWords); }
+std::string words_of(RateDecay) { return list_words(kDecayWords); }
+std::string words_of(BatchRule) { return list_words(kBatchRuleWords); }
 std::string words_of(Recompute) { return list_words(kRecomputeWords); }
 
 }  // namespace trellis

@@ -38,6 +38,8 @@ std::string format_value(DeviceChoice value);
 std::string format_value(TaskKind value);
 std::string format_value(OptimizerName value);
 std::string format_value(Averaging value);
+std::string format_value(RateDecay value);
+std::string format_value(BatchRule value);
 std::string format_value(Recompute value);
 std::string format_value(const std::vector<int>& value);
 std::string format_value(const std::vector<std::int64_t>& value);
@@ -55,6 +57,8 @@ std::string parse_value(std::string_view text, const Limits& limits, DeviceChoic
 std::string parse_value(std::string_view text, const Limits& limits, TaskKind& value);
 std::string parse_value(std::string_view text, const Limits& limits, OptimizerName& value);
 std::string parse_value(std::string_view text, const Limits& limits, Averaging& value);
+std::string parse_value(std::string_view text, const Limits& limits, RateDecay& value);
+std::string parse_value(std::string_view text, const Limits& limits, BatchRule& value);
 std::string parse_value(std::string_view text, const Limits& limits, Recompute& value);
 std::string parse_value(std::string_view text, const Limits& limits, std::vector<int>& value);
 std::string parse_value(std::string_view text, const Limits& limits, std::vector<std::int64_t>& value);
@@ -66,6 +70,8 @@ std::string words_of(DeviceChoice);
 std::string words_of(TaskKind);
 std::string words_of(OptimizerName);
 std::string words_of(Averaging);
+std::string words_of(RateDecay);
+std::string words_of(BatchRule);
 std::string words_of(Recompute);
 template <class T>
 std::string words_of(const T&) {

@@ -6,13 +6,15 @@
 #include <cstdint>
 #include <vector>
 
+#include "plan/learning_rate.h"
+
 namespace trellis {
 
 // The words that a file or command line uses for these are in setting_values.cpp.
 enum class Precision { float32, float64, bf16 };
 enum class DeviceChoice { automatic, cpu, cuda };
 enum class TaskKind { language_model, classifier };
-enum class OptimizerName { adam, sgd };
+enum class OptimizerName { adam, sgd, lamb };
 enum class Averaging { never, always, plateau };
 enum class Recompute { none, gates };
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/errors.h"
+#include "config/base_rate.h"
 #include "config/setting_values.h"
 
 namespace trellis {
@@ -145,12 +146,33 @@ void validate_run(const Settings& settings, const SettingOrigins& origins) {
 }
 
 void validate_schedule(const Settings& settings, const SettingOrigins& origins) {
-  expect_rising(settings.schedule.milestones, "schedule.milestones", origins);
-  if (settings.schedule.floor > settings.optimizer.learning_rate) {
-    throw ConfigError(fmt::format("schedule.floor is {}, expected at most optimizer.learning_rate, which is {}",
-                                  settings.schedule.floor, settings.optimizer.learning_rate),
-                      where_given(origins, {"schedule.floor", "optimizer.learning_rate"}),
-                      "lower the floor: the rate falls towards it from the base rate");
+  const ScheduleSettings& schedule = settings.schedule;
+  expect_rising(schedule.milestones, "schedule.milestones", origins);
+  if (schedule.decay != RateDecay::none && schedule.decay_steps == 0) {
+    refuse(fmt::format("schedule.decay is {}, but schedule.decay_steps is 0", format_value(schedule.decay)), origins,
+           {"schedule.decay", "schedule.decay_steps"},
+           schedule.decay == RateDecay::cosine ? "set schedule.decay_steps to the steps from the warm-up's end to the run's end"
+                                               : "set schedule.decay_steps, for instance to the steps of schedule.warmup");
+  }
+  if (schedule.decay == RateDecay::none && schedule.decay_steps > 0) {
+    refuse(fmt::format("schedule.decay_steps is {}, but schedule.decay is none", schedule.decay_steps), origins,
+           {"schedule.decay_steps", "schedule.decay"}, "set schedule.decay=cosine or inverse_square_root, or schedule.decay_steps=0");
+  }
+  if (schedule.batch_rule != BatchRule::none && schedule.reference_batch == 0) {
+    refuse(fmt::format("schedule.batch_rule is {}, but schedule.reference_batch is 0", format_value(schedule.batch_rule)), origins,
+           {"schedule.batch_rule", "schedule.reference_batch"},
+           "set schedule.reference_batch to the size of a step that optimizer.learning_rate was tuned for: lanes times (window - discard)");
+  }
+  if (schedule.batch_rule == BatchRule::none && schedule.reference_batch > 0) {
+    refuse(fmt::format("schedule.reference_batch is {}, but schedule.batch_rule is none", schedule.reference_batch), origins,
+           {"schedule.reference_batch", "schedule.batch_rule"},
+           "set schedule.batch_rule=linear or square_root, or schedule.reference_batch=0");
+  }
+  if (const double base = base_rate(settings); schedule.floor > base) {
+    const bool scaled = schedule.batch_rule != BatchRule::none;
+    refuse(fmt::format("schedule.floor is {}, expected at most optimizer.learning_rate, which is {}{}", schedule.floor,
+                       settings.optimizer.learning_rate, scaled ? fmt::format(" and {} under schedule.batch_rule", base) : ""),
+           origins, {"schedule.floor", "optimizer.learning_rate"}, "lower the floor: the rate falls towards it from the base rate");
   }
 }
 

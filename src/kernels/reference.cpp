@@ -238,6 +238,49 @@ void adam_update(const AdamUpdate<T>& k, Range elements, void*) {
 }
 
 template <class T>
+T lamb_direction(const LambUpdate<T>& k, const LambBlock& block, std::int64_t n) {
+  const T adam = k.mean[n] * k.mean_correction / (std::sqrt(k.variance[n]) / k.variance_correction + k.epsilon);
+  return k.tensors[block.tensor].decayed ? adam + k.weight_decay * k.weights[n] : adam;
+}
+
+template <class T>
+void lamb_moments(const LambUpdate<T>& k, Range blocks, void*) {
+  for (std::int64_t b = blocks.begin; b < blocks.end; ++b) {
+    double weight_sum = 0, direction_sum = 0;
+    for (std::int64_t n = k.blocks[b].begin; n < k.blocks[b].end; ++n) {
+      const T gradient = k.gradient_scale * k.gradient[n];
+      k.mean[n] += k.beta1_complement * (gradient - k.mean[n]);
+      k.variance[n] = k.beta2 * k.variance[n] + k.beta2_complement * gradient * gradient;
+      const double weight = static_cast<double>(k.weights[n]), direction = static_cast<double>(lamb_direction(k, k.blocks[b], n));
+      weight_sum += weight * weight;
+      direction_sum += direction * direction;
+    }
+    k.weight_sums[b] = weight_sum;
+    k.direction_sums[b] = direction_sum;
+  }
+}
+
+template <class T>
+void lamb_trust(const LambUpdate<T>& k, Range tensors, void*) {
+  for (std::int64_t t = tensors.begin; t < tensors.end; ++t) {
+    double weight_sum = 0, direction_sum = 0;
+    for (std::int64_t b = k.tensors[t].first_block; b < k.tensors[t].end_block; ++b) {
+      weight_sum += k.weight_sums[b];
+      direction_sum += k.direction_sums[b];
+    }
+    k.trust[t] = k.tensors[t].adapted && weight_sum > 0 && direction_sum > 0 ? std::sqrt(weight_sum / direction_sum) : 1;
+  }
+}
+
+template <class T>
+void lamb_apply(const LambUpdate<T>& k, Range blocks, void*) {
+  for (std::int64_t b = blocks.begin; b < blocks.end; ++b) {
+    const T rate = static_cast<T>(static_cast<double>(k.learning_rate) * k.trust[k.blocks[b].tensor]);
+    for (std::int64_t n = k.blocks[b].begin; n < k.blocks[b].end; ++n) k.weights[n] -= rate * lamb_direction(k, k.blocks[b], n);
+  }
+}
+
+template <class T>
 void dropout_mask(T* mask, const RandomStream& stream, std::uint64_t threshold, T scale, Range elements, void*) {
   for (std::int64_t n = elements.begin; n < elements.end; ++n) {
     mask[n - elements.begin] = stream.word(static_cast<std::uint64_t>(n)) < threshold ? T(0) : scale;
@@ -299,6 +342,9 @@ const KernelTable<A>& reference_kernels() {
                                     cross_entropy<T>,
                                     sgd_update<T>,
                                     adam_update<T>,
+                                    lamb_moments<T>,
+                                    lamb_trust<T>,
+                                    lamb_apply<T>,
                                     dropout_mask<T>,
                                     squared_norm<T>,
                                     round_elements<A>,

@@ -37,6 +37,9 @@ struct KernelTable {
   void (*cross_entropy)(const CrossEntropy<T>&, Range rows, void* stream);
   void (*sgd_update)(const SgdUpdate<T>&, Range elements, void* stream);
   void (*adam_update)(const AdamUpdate<T>&, Range elements, void* stream);
+  void (*lamb_moments)(const LambUpdate<T>&, Range blocks, void* stream);
+  void (*lamb_trust)(const LambUpdate<T>&, Range tensors, void* stream);
+  void (*lamb_apply)(const LambUpdate<T>&, Range blocks, void* stream);
   // mask[i - elements.begin] = word(i) < threshold ? 0 : scale, for i in elements
   void (*dropout_mask)(T* mask, const RandomStream&, std::uint64_t threshold, T scale, Range elements, void* stream);
   // sums[b] = sum of squares of block b of kNormBlock elements, for b in blocks; the last block may be short

@@ -1,10 +1,43 @@
 #include "plan/learning_rate.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/errors.h"
 
 namespace trellis {
+namespace {
+
+// (1 + cos(pi x)) / 2 for x in [0, 1]. By its series and not by cos(), whose last bit differs from library to library.
+double half_cosine(double x) {
+  if (x > 0.5) return 1 - half_cosine(1 - x);
+  constexpr double kPi = 3.14159265358979323846;
+  const double square = (kPi * x) * (kPi * x);
+  double term = 0.5, sum = 1;
+  for (int n = 2; n <= 24; n += 2) {  // the next term is below 1e-21
+    term *= -square / (n * (n - 1));
+    sum += term;
+  }
+  return sum;
+}
+
+// What the decay makes of `rate`, which the falls have left. `lowest` is the floor or a base below it.
+double decayed(const LearningRateSchedule& schedule, double rate, double lowest, std::int64_t step) {
+  if (schedule.decay == RateDecay::none || step < schedule.warmup_steps) return rate;
+  require(schedule.decay_steps > 0, "learning_rate_at: a decay over no steps");
+  const double passed = static_cast<double>(step - schedule.warmup_steps) / static_cast<double>(schedule.decay_steps);
+  if (schedule.decay == RateDecay::cosine) return lowest + (rate - lowest) * half_cosine(std::min(1.0, passed));
+  return std::max(lowest, rate / std::sqrt(1 + passed));
+}
+
+}  // namespace
+
+double batch_factor(BatchRule rule, std::int64_t scored_per_step, std::int64_t reference) {
+  if (rule == BatchRule::none) return 1;
+  require(scored_per_step > 0 && reference > 0, "batch_factor: a step of no size");
+  const double ratio = static_cast<double>(scored_per_step) / static_cast<double>(reference);
+  return rule == BatchRule::linear ? ratio : std::sqrt(ratio);
+}
 
 double learning_rate_at(const LearningRateSchedule& schedule, std::int64_t step, std::int64_t epochs_finished,
                         std::int64_t plateau_falls) {
@@ -17,7 +50,7 @@ double learning_rate_at(const LearningRateSchedule& schedule, std::int64_t step,
   for (std::int64_t fall = 0; fall < passed + plateau_falls && rate > lowest && schedule.factor < 1; ++fall) {
     rate *= schedule.factor;
   }
-  rate = std::max(rate, lowest);
+  rate = decayed(schedule, std::max(rate, lowest), lowest, step);
   if (step < schedule.warmup_steps) {
     rate *= static_cast<double>(step + 1) / static_cast<double>(schedule.warmup_steps);
   }

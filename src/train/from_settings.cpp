@@ -1,6 +1,7 @@
 #include "train/from_settings.h"
 
 #include "base/errors.h"
+#include "config/base_rate.h"
 
 namespace trellis {
 
@@ -43,7 +44,11 @@ InitialValues initial_values_from(const Settings& settings) {
 
 OptimizerRule optimizer_rule_from(const Settings& settings) {
   OptimizerRule rule;
-  rule.kind = settings.optimizer.name == OptimizerName::adam ? OptimizerRule::Kind::adam : OptimizerRule::Kind::sgd;
+  switch (settings.optimizer.name) {
+    case OptimizerName::adam: rule.kind = OptimizerRule::Kind::adam; break;
+    case OptimizerName::sgd: rule.kind = OptimizerRule::Kind::sgd; break;
+    case OptimizerName::lamb: rule.kind = OptimizerRule::Kind::lamb; break;
+  }
   rule.weight_decay = settings.optimizer.weight_decay;
   rule.clip = settings.optimizer.clip;
   rule.beta1 = settings.optimizer.beta1;
@@ -54,11 +59,13 @@ OptimizerRule optimizer_rule_from(const Settings& settings) {
 
 LearningRateSchedule schedule_from(const Settings& settings) {
   LearningRateSchedule schedule;
-  schedule.base = settings.optimizer.learning_rate;
+  schedule.base = base_rate(settings);
   schedule.warmup_steps = settings.schedule.warmup;
   schedule.milestones = settings.schedule.milestones;
   schedule.factor = settings.schedule.factor;
   schedule.floor = settings.schedule.floor;
+  schedule.decay = settings.schedule.decay;
+  schedule.decay_steps = settings.schedule.decay_steps;
   return schedule;
 }
 

@@ -30,9 +30,10 @@ double averaging_share(std::int64_t update) { return 1.0 / static_cast<double>(s
 
 Optimizer::Optimizer(const OptimizerRule& rule, const ParameterLayout& layout, at::TensorOptions options)
     : rule_(rule), layout_(layout), options_(options) {
-  if (rule.kind != OptimizerRule::Kind::adam) return;
+  if (rule.kind == OptimizerRule::Kind::sgd) return;
   mean_.emplace(layout, options);
   variance_.emplace(layout, options);
+  if (rule.kind == OptimizerRule::Kind::lamb) lamb_.emplace(layout, options);
 }
 
 void Optimizer::begin_averaging(std::int64_t done) {
@@ -44,6 +45,10 @@ void Optimizer::begin_averaging(std::int64_t done) {
 void Optimizer::update(Parameters& weights, const Parameters& gradients, double gradient_scale, double learning_rate,
                        std::int64_t step) {
   const TimeSpan timed("update");
+  if (lamb_) {
+    lamb_->update(rule_, weights, gradients, *mean_, *variance_, gradient_scale, learning_rate, step);
+    return;
+  }
   const at::Tensor& flat = weights.flat();
   with_element_type(flat.scalar_type(), [&]<class T>() {
     const Range all{0, flat.numel()};

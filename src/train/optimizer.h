@@ -1,5 +1,6 @@
 // The update of all parameters at once, over their flat buffer: clipping by one global norm, then SGD or Adam with coupled
-// L2 weight decay, in LibTorch's arithmetic. Every process that holds the same weights and gradients makes the same update.
+// L2 weight decay, in LibTorch's arithmetic, or LAMB (train/lamb.h). Every process that holds the same weights and gradients
+// makes the same update.
 //
 // SGD may be averaged (Polyak and Juditsky 1992), from the start or from any step on: the averages of the weights are then
 // what is evaluated. As LibTorch's ASGD with t0 = 0 and lambda = 0: the first averaged update begins the mean, which is
@@ -10,16 +11,10 @@
 #include <optional>
 
 #include "model/parameters.h"
+#include "train/lamb.h"
+#include "train/optimizer_rule.h"
 
 namespace trellis {
-
-struct OptimizerRule {
-  enum class Kind { sgd, adam };
-  Kind kind = Kind::adam;
-  double weight_decay = 0;
-  double clip = 0;  // largest global norm; 0: no clipping
-  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
-};
 
 // The share of the newest weights in the averages at averaged update number `update`, counted from 1.
 double averaging_share(std::int64_t update);
@@ -34,7 +29,7 @@ class Optimizer {
  public:
   Optimizer(const OptimizerRule& rule, const ParameterLayout& layout, at::TensorOptions options);
 
-  // Adam's running means, for checkpoints; null for SGD.
+  // Adam's and LAMB's running means, for checkpoints; null for SGD.
   Parameters* mean() { return mean_ ? &*mean_ : nullptr; }
   Parameters* variance() { return variance_ ? &*variance_ : nullptr; }
 
@@ -48,6 +43,9 @@ class Optimizer {
   // What is evaluated: the averages as soon as there are any, `weights` otherwise.
   const Parameters& evaluated(const Parameters& weights) const { return averaged_updates_ > 0 ? *average_ : weights; }
 
+  // Null unless the rule is LAMB's.
+  const Lamb* lamb() const { return lamb_ ? &*lamb_ : nullptr; }
+
   // One update at this learning rate with gradients scaled by `gradient_scale`; step counts from 1.
   void update(Parameters& weights, const Parameters& gradients, double gradient_scale, double learning_rate, std::int64_t step);
 
@@ -56,6 +54,7 @@ class Optimizer {
   ParameterLayout layout_;
   at::TensorOptions options_;
   std::optional<Parameters> mean_, variance_, average_;
+  std::optional<Lamb> lamb_;
   std::int64_t averaged_updates_ = 0;
 };
 

@@ -13,6 +13,7 @@
 #include "base/time_span.h"
 #include "checkpoint/catalogue.h"
 #include "checkpoint/run_lock.h"
+#include "config/base_rate.h"
 #include "config/setting_values.h"
 #include "config/settings_resume.h"
 #include "config/settings_validate.h"
@@ -116,6 +117,11 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
   log_info("{} parameters; {}, {} steps a pass; {} rank(s) with {} thread(s) each",
            format_count(static_cast<double>(training_->weights().layout().count())), task_->description(), task_->windows(), ranks_.size(),
            at::get_num_threads());
+  if (settings_.schedule.batch_rule != BatchRule::none) {
+    log_info("learning rate {:.6g}: {:.6g} as tuned for {} a step, times {:.4g} for {} (schedule.batch_rule = {})", schedule_.base,
+             settings_.optimizer.learning_rate, settings_.schedule.reference_batch, schedule_.base / settings_.optimizer.learning_rate,
+             scored_per_step(settings_), format_value(settings_.schedule.batch_rule));
+  }
 }
 
 void Trainer::load_or_initialize() {

@@ -10,6 +10,7 @@ namespace trellis::TRELLIS_ISA {
 namespace {
 
 #include "kernels/cpu/vector_math.h"
+#include "kernels/cpu/lamb.h"
 
 extern "C" double log(double) noexcept;
 
@@ -341,6 +342,9 @@ KernelTable<A> kernel_table() {
           cross_entropy<T>,
           sgd_update<T>,
           adam_update<T>,
+          lamb_moments<T>,
+          lamb_trust<T>,
+          lamb_apply<T>,
           dropout_mask<T>,
           squared_norm<T>,
           round_elements<A>,
