@@ -1,6 +1,6 @@
 // Updates of one flat buffer of parameters, in LibTorch's arithmetic: SGD and Adam with coupled L2 weight decay, added
 // after the gradient has been scaled by the clipping factor. Adam: Kingma and Ba 2015. LAMB: You et al. 2020
-// (arXiv:1904.00962, algorithm 2); which of its tensors are adapted and decayed is told in train/lamb.h.
+// (arXiv:1904.00962, algorithm 2); which of its tensors are decayed is told in train/lamb.h.
 #pragma once
 
 #include <cstdint>
@@ -37,13 +37,12 @@ struct LambBlock {
 
 struct LambTensor {
   std::int64_t first_block = 0, end_block = 0;
-  bool adapted = true;  // whether its rate is multiplied by the trust ratio
   bool decayed = true;  // whether weight decay is part of its direction
 };
 
 // One update is three kernels in this order, each over its own range:
 //   lamb_moments  blocks   mean and variance as Adam's, then the sums of squares of weights and direction of each block
-//   lamb_trust    tensors  trust = ||weights|| / ||direction||, 1 where either is zero or the tensor is not adapted
+//   lamb_trust    tensors  trust = ||weights|| / ||direction||, 1 where either is zero
 //   lamb_apply    blocks   weights -= learning_rate * trust * direction
 // The direction (mean / correction) / (sqrt(variance) / correction + epsilon) + weight_decay * weights is computed twice
 // and never stored. Sums are in double and in the order of elements and blocks.

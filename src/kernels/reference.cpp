@@ -268,7 +268,7 @@ void lamb_trust(const LambUpdate<T>& k, Range tensors, void*) {
       weight_sum += k.weight_sums[b];
       direction_sum += k.direction_sums[b];
     }
-    k.trust[t] = k.tensors[t].adapted && weight_sum > 0 && direction_sum > 0 ? std::sqrt(weight_sum / direction_sum) : 1;
+    k.trust[t] = weight_sum > 0 && direction_sum > 0 ? std::sqrt(weight_sum / direction_sum) : 1;
   }
 }
 

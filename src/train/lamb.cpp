@@ -29,7 +29,7 @@ Lamb::Lamb(const ParameterLayout& layout, at::TensorOptions options) {
     for (std::int64_t begin = info.offset; begin < end; begin += kNormBlock) {
       blocks.push_back({begin, std::min(end, begin + kNormBlock), static_cast<std::int64_t>(tensors.size())});
     }
-    tensors.push_back({.first_block = first, .end_block = static_cast<std::int64_t>(blocks.size()), .adapted = !is_bias(info),
+    tensors.push_back({.first_block = first, .end_block = static_cast<std::int64_t>(blocks.size()),
                        .decayed = !is_bias(info) && !is_direction(info)});
   }
   block_count_ = static_cast<std::int64_t>(blocks.size());

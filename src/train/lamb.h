@@ -3,15 +3,16 @@
 // of its length. Bias-corrected, clipped by the global norm beforehand, norms not clamped, as NVIDIA's NVLAMB does; the
 // trust ratio ||weights|| / ||direction|| is 1 where either norm is zero.
 //
-// Which tensor is treated how (a tensor is one of ParameterLayout, whatever rows and blocks it has):
-//   embedding, classifier's and mixture's matrices, kernels without weight normalisation    trust ratio, weight decay
-//   W1_g, W2_g   trust ratio, weight decay: the lengths of the kernels' rows, so both act as they would on the kernels
-//   W1_v, W2_v   trust ratio, no weight decay: the function does not depend on v's length. The trust ratio makes the step
-//                independent of it as well: it turns v by an angle of about `rate`, however far the steps, which are nearly
-//                orthogonal to v, have lengthened it (under Adam that lengthening slowly ends learning). Decay would regularise
-//                nothing and only take its share of the direction
-//   biases       neither (the ratio is 1): they begin near or at zero, where a step in proportion to their length could hardly
-//                move them, and they have to reach whole nats (decoder_bias the words' frequencies) or gates that stay open
+// Every tensor of ParameterLayout has its own trust ratio, as a whole, whatever rows and blocks it has:
+//   embedding, decoders' and classifier's matrices, kernels without weight normalisation    weight decay
+//   W1_g, W2_g   weight decay. They are the lengths of the kernels' rows, so both act as they would on the kernels
+//   W1_v, W2_v   no weight decay: no function depends on v's length. The trust ratio makes the step independent of it as
+//                well: it turns v by an angle of about `rate`, however far earlier steps, which are nearly orthogonal to v,
+//                have lengthened it (under Adam that lengthening slows learning down). Decay would regularise nothing and
+//                only take its share of the direction
+//   biases       no weight decay, as usual. Their trust ratio bounds them: at a rate that suits kernels, 0.03 of their
+//                length, Adam's own step of 0.03 a bias would be 15 times what Adam takes. One that is zero (decoder_bias at
+//                the start) begins with a ratio of 1 and grows from there by a factor each step
 #pragma once
 
 #include <vector>

@@ -24,6 +24,7 @@ using Words = std::vector<std::string>;
 
 const std::filesystem::path kFolder = source_folder() / "configs";
 const std::filesystem::path kAblated = kFolder / "word-ptb-paper.ini";  // what the files of ablations/ are laid over
+const char* const kLargeBatch = "wikitext2-large-batch.ini";            // is laid over wikitext2-small.ini
 
 // All files below configs/, as paths relative to it.
 std::vector<std::string> all_files() {
@@ -38,6 +39,7 @@ std::vector<std::string> all_files() {
 LoadedSettings load(const std::string& file, const Words& words = {}) {
   std::vector<std::filesystem::path> files;
   if (file.starts_with("ablations/")) files.push_back(kAblated);
+  if (file == kLargeBatch) files.push_back(kFolder / "wikitext2-small.ini");
   files.push_back(kFolder / file);
   return load_settings(files, words);
 }
@@ -91,6 +93,13 @@ TEST(ConfigFiles, AFileThatVariesAnotherChangesJustWhatItSays) {
       {"seq-mnist-paper.ini", "seq-cifar10-paper.ini", {"model.embedding=3", "train.window=1024", "data.shuffle=true"}},
       {"seq-mnist-scripts.ini", "seq-cifar10-scripts.ini", {"model.embedding=3", "train.window=1024", "data.shuffle=true"}},
       {"small/seq-mnist.ini", "small/perm-mnist.ini", {"data.permute=true"}},
+      {"wikitext2-small.ini", kLargeBatch,
+       {"train.lanes=64", "train.steps=508", "valid.every=254", "optimizer.name=lamb", "optimizer.learning_rate=0.03",
+        "optimizer.epsilon=1e-06", "schedule.warmup=40", "schedule.decay=cosine", "schedule.decay_steps=468"}},
+      {"wt103-scripts.ini", "wt103-large-batch.ini",
+       {"train.lanes=640", "optimizer.name=lamb", "optimizer.learning_rate=0.01", "optimizer.clip=0.25", "optimizer.epsilon=1e-06",
+        "schedule.warmup=1000", "schedule.decay=cosine", "schedule.decay_steps=52775", "schedule.floor=0.001", "schedule.milestones=",
+        "schedule.plateau=0", "checkpoint.every=500", "log.every=10"}},
   };
   for (const Variation& row : table) EXPECT_EQ(changes(row.base, row.file), row.changes) << row.file;
 }
@@ -117,10 +126,21 @@ TEST(ConfigFiles, EachAblationChangesJustWhatItsRowOfTable6Says) {
   EXPECT_EQ(files, rows.size());
 }
 
+// A decay that a file gives ends with the run, and the header says how many steps that is.
+TEST(ConfigFiles, ADecayEndsWithTheRun) {
+  const Settings small = load(kLargeBatch).settings, large = load("wt103-large-batch.ini").settings;
+  EXPECT_EQ(small.schedule.warmup + small.schedule.decay_steps, small.train.steps);
+  constexpr std::int64_t kWt103Tokens = 103'227'021;
+  const std::int64_t targets = kWt103Tokens / large.train.lanes - 1, window = large.train.window;
+  const std::int64_t steps_a_pass = (targets + window - 1) / window;
+  EXPECT_EQ(steps_a_pass, 2151);
+  EXPECT_EQ(large.schedule.warmup + large.schedule.decay_steps, large.train.epochs * steps_a_pass);
+}
+
 // A file that names a published result trains to its end by itself.
 TEST(ConfigFiles, EveryPublishedSettingGivesTheNumberOfEpochs) {
   for (const std::string& file : all_files()) {
-    if (file.starts_with("small/") || file == "quickstart.ini" || file == "wikitext2-small.ini") continue;
+    if (file.starts_with("small/") || file == "quickstart.ini" || file.starts_with("wikitext2-")) continue;
     EXPECT_GT(load(file).settings.train.epochs, 0) << file;
   }
 }

@@ -53,6 +53,14 @@ TEST(Validate, RefusesEachContradictionWithBothValues) {
        "optimizer.averaging is plateau, but schedule.plateau is 0"},
       {{"train.steps=1", "schedule.milestones=3,2"},
        "schedule.milestones is 3,2, expected rising numbers: 2 follows 3"},
+      {{"train.steps=1", "optimizer.name=lamb", "optimizer.averaging=always"},
+       "optimizer.averaging is always, but optimizer.name is lamb"},
+      {{"train.steps=1", "schedule.decay=cosine"}, "schedule.decay is cosine, but schedule.decay_steps is 0"},
+      {{"train.steps=1", "schedule.decay_steps=9"}, "schedule.decay_steps is 9, but schedule.decay is none"},
+      {{"train.steps=1", "schedule.batch_rule=square_root"}, "schedule.batch_rule is square_root, but schedule.reference_batch is 0"},
+      {{"train.steps=1", "schedule.reference_batch=512"}, "schedule.reference_batch is 512, but schedule.batch_rule is none"},
+      {{"train.steps=1", "schedule.batch_rule=linear", "schedule.reference_batch=1024", "schedule.floor=0.0015"},
+       "schedule.floor is 0.0015, expected at most optimizer.learning_rate, which is 0.002 and 0.001 under schedule.batch_rule"},
       {{"train.steps=1", "schedule.floor=1"}, "schedule.floor is 1, expected at most optimizer.learning_rate"},
   };
   for (const Contradiction& bad : table) {
@@ -70,6 +78,9 @@ TEST(Validate, AcceptsEveryVariantOfTheNetwork) {
                              Words{"model.groups=4", "model.injection_every=16"},
                              Words{"model.task=classifier", "model.embedding=1", "data.permute=true", "data.shuffle=true"},
                              Words{"optimizer.name=sgd", "optimizer.averaging=plateau", "schedule.plateau=3"},
+                             Words{"optimizer.name=lamb", "optimizer.weight_decay=0.01", "schedule.batch_rule=linear", "schedule.reference_batch=64",
+                                   "schedule.floor=0.01", "schedule.decay=cosine", "schedule.decay_steps=5"},
+                             Words{"schedule.decay=inverse_square_root", "schedule.decay_steps=5", "schedule.milestones=3"},
                              Words{"penalty.activation=2", "penalty.slowness=1"}}) {
     Words all = words;
     all.push_back("train.steps=1");

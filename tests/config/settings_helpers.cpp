@@ -17,6 +17,8 @@ void change(TaskKind& field) { field = TaskKind::classifier; }
 void change(Averaging& field) { field = Averaging::plateau; }
 void change(OptimizerName& field) { field = OptimizerName::sgd; }
 void change(Recompute& field) { field = Recompute::gates; }
+void change(RateDecay& field) { field = RateDecay::cosine; }
+void change(BatchRule& field) { field = BatchRule::linear; }
 void change(double& field) { field = field / 3 + 0.1; }
 void change(std::uint64_t& field) { field = std::numeric_limits<std::uint64_t>::max(); }
 template <class T>

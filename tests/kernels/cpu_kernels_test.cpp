@@ -1,6 +1,7 @@
 // Every compiled instruction set against the reference, over awkward sizes, with each optional argument there and not.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -247,6 +248,41 @@ TYPED_TEST(CpuKernels, UpdatesMatchTheReference) {
     run(reference_kernels<T>(), expected);
     const char* names[] = {"SGD weights", "Adam weights", "Adam mean", "Adam variance"};
     for (std::size_t n = 0; n < expected.size(); ++n) this->expect_near(actual[n], expected[n], names[n], 4);
+  }
+}
+
+TYPED_TEST(CpuKernels, LambMatchesTheReference) {
+  using T = TypeParam;
+  const std::vector<LambBlock> blocks{{0, 400, 0}, {400, 437, 0}, {448, 1000, 1}, {1008, 1013, 2}};
+  const std::vector<LambTensor> tensors{{0, 2, true}, {2, 3, false}, {3, 4, false}};
+  for (const auto& table : usable_cpu_kernels<T>()) {
+    const std::int64_t count = 1024;
+    const auto gradient = this->random(count), mean = this->random(count);
+    auto variance = this->random(count), weights = this->random(count);
+    std::fill(weights.begin() + 1008, weights.end(), T(0));
+    for (auto& v : variance) v = v * v;
+    auto run = [&](const KernelTable<T>& kernels, std::vector<std::vector<T>>& out) {
+      out = {weights, mean, variance};
+      std::vector<double> weight_sums(4), direction_sums(4), trust(3);
+      const LambUpdate<T> lamb{.weights = out[0].data(), .gradient = gradient.data(), .mean = out[1].data(), .variance = out[2].data(),
+                               .blocks = blocks.data(), .tensors = tensors.data(), .weight_sums = weight_sums.data(),
+                               .direction_sums = direction_sums.data(), .trust = trust.data(), .gradient_scale = T(0.5),
+                               .weight_decay = T(0.1), .beta2 = T(0.999), .beta1_complement = T(0.1), .beta2_complement = T(0.001),
+                               .mean_correction = T(3), .variance_correction = T(0.1), .epsilon = T(1e-6), .learning_rate = T(0.3)};
+      for (const Range part : {Range{0, 1}, Range{1, 4}}) kernels.lamb_moments(lamb, part, nullptr);
+      kernels.lamb_trust(lamb, {0, 3}, nullptr);
+      for (const Range part : {Range{0, 3}, Range{3, 4}}) kernels.lamb_apply(lamb, part, nullptr);
+      out.push_back({trust.begin(), trust.end()});
+    };
+    std::vector<std::vector<T>> actual, expected;
+    run(table, actual);
+    run(reference_kernels<T>(), expected);
+    const char* names[] = {"weights", "mean", "variance", "trust"};
+    for (std::size_t n = 0; n < expected.size(); ++n) this->expect_near(actual[n], expected[n], names[n], 8);
+    EXPECT_EQ(actual[3][2], T(1)) << "weights of length zero";
+    for (const std::int64_t padding : {437, 447, 1000, 1007, 1013, 1023}) {
+      EXPECT_EQ(actual[0][static_cast<std::size_t>(padding)], weights[static_cast<std::size_t>(padding)]) << padding;
+    }
   }
 }
 

@@ -54,6 +54,64 @@ TEST(LearningRate, AFactorOfOneEndsAtOnceHoweverManyFalls) {
   EXPECT_EQ(learning_rate_at({.base = 3, .factor = 1}, 5, 0, std::int64_t{1} << 60), 3);
 }
 
+TEST(LearningRate, ACosineLeadsFromTheEndOfTheWarmUpToTheFloor) {
+  const LearningRateSchedule schedule{.base = 0.8, .warmup_steps = 4, .floor = 0.2, .decay = RateDecay::cosine, .decay_steps = 60};
+  EXPECT_EQ(learning_rate_at(schedule, 1, 0, 0), 0.4);
+  EXPECT_EQ(learning_rate_at(schedule, 3, 0, 0), 0.8);
+  EXPECT_EQ(learning_rate_at(schedule, 4, 0, 0), 0.8);
+  EXPECT_DOUBLE_EQ(learning_rate_at(schedule, 4 + 20, 0, 0), 0.2 + 0.6 * 0.75);
+  EXPECT_DOUBLE_EQ(learning_rate_at(schedule, 4 + 30, 0, 0), 0.5);
+  EXPECT_DOUBLE_EQ(learning_rate_at(schedule, 4 + 40, 0, 0), 0.2 + 0.6 * 0.25);
+  for (const std::int64_t step : {64, 65, 1'000'000'000}) EXPECT_EQ(learning_rate_at(schedule, step, 0, 0), 0.2);
+}
+
+TEST(LearningRate, TheCosineIsThatOfTheLibraryAndFallsAtEveryStep) {
+  const LearningRateSchedule schedule{.base = 1, .decay = RateDecay::cosine, .decay_steps = 1000};
+  double previous = 2;
+  for (int step = 0; step <= 1000; ++step) {
+    const double rate = learning_rate_at(schedule, step, 0, 0);
+    EXPECT_NEAR(rate, (1 + std::cos(std::acos(-1.0) * step / 1000)) / 2, 1e-15) << step;
+    EXPECT_LT(rate, previous) << step;
+    previous = rate;
+  }
+  EXPECT_EQ(previous, 0);
+}
+
+TEST(LearningRate, AnInverseSquareRootWithTheWarmUpsLengthFallsAsTheRootOfTheStep) {
+  const LearningRateSchedule schedule{.base = 1, .warmup_steps = 100, .decay = RateDecay::inverse_square_root, .decay_steps = 100};
+  EXPECT_EQ(learning_rate_at(schedule, 99, 0, 0), 1);
+  EXPECT_EQ(learning_rate_at(schedule, 100, 0, 0), 1);
+  for (const std::int64_t step : {400, 10'000, 1'000'000}) {
+    EXPECT_DOUBLE_EQ(learning_rate_at(schedule, step, 0, 0), std::sqrt(100.0 / static_cast<double>(step)));
+  }
+}
+
+TEST(LearningRate, ADecayStopsAtTheFloorAndNeverLiftsABaseBelowIt) {
+  for (const RateDecay decay : {RateDecay::cosine, RateDecay::inverse_square_root}) {
+    EXPECT_EQ(learning_rate_at({.base = 1, .floor = 0.3, .decay = decay, .decay_steps = 10}, 1'000'000, 0, 0), 0.3);
+    EXPECT_EQ(learning_rate_at({.base = 0.1, .floor = 0.3, .decay = decay, .decay_steps = 10}, 500, 0, 0), 0.1);
+  }
+}
+
+TEST(LearningRate, FallsLowerWhatTheDecayStartsFrom) {
+  const LearningRateSchedule schedule{.base = 1, .milestones = {1}, .factor = 0.5, .floor = 0.1, .decay = RateDecay::cosine, .decay_steps = 100};
+  EXPECT_DOUBLE_EQ(learning_rate_at(schedule, 50, 0, 0), 0.55);
+  EXPECT_DOUBLE_EQ(learning_rate_at(schedule, 50, 1, 0), 0.3);
+}
+
+TEST(LearningRate, ADecayOverNoStepsIsRefused) {
+  EXPECT_THROW(learning_rate_at({.decay = RateDecay::cosine}, 0, 0, 0), InternalError);
+}
+
+TEST(BatchFactor, IsTheRatioOfTheStepsOrItsRoot) {
+  EXPECT_EQ(batch_factor(BatchRule::none, 0, 0), 1);
+  EXPECT_EQ(batch_factor(BatchRule::linear, 49'152, 3'072), 16);
+  EXPECT_EQ(batch_factor(BatchRule::square_root, 49'152, 3'072), 4);
+  EXPECT_EQ(batch_factor(BatchRule::linear, 256, 512), 0.5);
+  EXPECT_THROW(batch_factor(BatchRule::linear, 1, 0), InternalError);
+  EXPECT_THROW(batch_factor(BatchRule::square_root, 0, 1), InternalError);
+}
+
 TEST(LearningRate, RefusesNegativeArguments) {
   EXPECT_THROW(learning_rate_at({}, -1, 0, 0), InternalError);
   EXPECT_THROW(learning_rate_at({}, 0, -1, 0), InternalError);

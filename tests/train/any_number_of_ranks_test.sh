@@ -24,6 +24,9 @@ done
 # mixture of softmaxes, mixed groups, input every second level, penalties; averages of SGD from the start
 for count in 1 2 3 4; do same mixture "$count" 1e-10 12 "${mixture[@]}"; done
 for count in 1 3; do same averaged "$count" 1e-10 12 "${mixture[@]}" optimizer.name=sgd optimizer.learning_rate=1 optimizer.averaging=always; done
+# LAMB, whose step takes every tensor's norm
+for count in 1 2 3; do same lamb "$count" 1e-10 12 optimizer.name=lamb optimizer.learning_rate=0.05 optimizer.weight_decay=0.1 schedule.batch_rule=linear schedule.reference_batch=9; done
+grep -q 'learning rate .*: 0.05 as tuned for 9 a step, times ' output || fail "the start should tell the rate that schedule.batch_rule gives"
 # float32: sums are taken in another order, and 30 steps make more of it. Seen: 3e-7 in losses.
 for count in 1 3; do same single "$count" 1e-5 12 train.precision=float32; done
 

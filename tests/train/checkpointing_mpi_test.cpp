@@ -20,7 +20,15 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t kLanes = 7, kAveraged = 3;
 
-enum class Method { adam, sgd, averaged_sgd };
+enum class Method { adam, lamb, sgd, averaged_sgd };
+
+OptimizerRule::Kind kind_of(Method method) {
+  if (method == Method::lamb) return OptimizerRule::Kind::lamb;
+  return method == Method::adam ? OptimizerRule::Kind::adam : OptimizerRule::Kind::sgd;
+}
+bool keeps_means(Method method) { return method == Method::adam || method == Method::lamb; }
+// The same without averages.
+Method plain(Method method) { return keeps_means(method) ? method : Method::sgd; }
 
 TrellisShape shape() {
   TrellisShape shape;
@@ -60,7 +68,7 @@ class CarriedLanes : public Task {
 struct Training {
   Training(const Ranks& ranks, Method method, const TrellisShape& network, at::ScalarType type = at::kDouble, std::int64_t lanes = kLanes)
       : task(ranks, network, type, lanes),
-        step(ranks, task, network, {.kind = method == Method::adam ? OptimizerRule::Kind::adam : OptimizerRule::Kind::sgd}, type) {
+        step(ranks, task, network, {.kind = kind_of(method)}, type) {
     if (method == Method::averaged_sgd) step.optimizer().begin_averaging(kAveraged);
   }
   CarriedLanes task;
@@ -125,7 +133,7 @@ TEST_P(Checkpointing, EachRankWritesItsShareOfTheBytes) {
   number(training);
   const WriteReport report = save_checkpoint(ranks, root, training.step, state(GetParam()));
   EXPECT_EQ(report.path, root / "step-0000000012");
-  const std::int64_t copies = GetParam() == Method::adam ? 3 : GetParam() == Method::averaged_sgd ? 2 : 1;
+  const std::int64_t copies = keeps_means(GetParam()) ? 3 : GetParam() == Method::averaged_sgd ? 2 : 1;
   const std::int64_t expected = (training.step.weights().layout().count() * copies + 2 * kLanes * shape().hidden) * 8;
   EXPECT_EQ(report.bytes_total, expected) << "every tensor once, whatever the number of ranks";
   const double share = static_cast<double>(expected) / world.size();
@@ -146,7 +154,7 @@ void expect_equal(Training& read, Training& written) {
 TEST_P(Checkpointing, TheSameRanksReadBackEveryTensor) {
   Training written(ranks, GetParam(), shape());
   // averages begin where the checkpoint says so, not where the settings do
-  Training read(ranks, GetParam() == Method::adam ? Method::adam : Method::sgd, shape());
+  Training read(ranks, plain(GetParam()), shape());
   number(written);
   const WriteReport report = save_checkpoint(ranks, root, written.step, state(GetParam()));
   load_training(CheckpointReader::open(world, report.path, Verify::hash), state(GetParam()), read.step);
@@ -162,7 +170,7 @@ TEST_P(Checkpointing, OtherNumbersOfRanksReadBackTheirLanes) {
     const Communicator part = world.split(world.rank() / width, 0);
     const ProcessGroup part_group(make_backend(at::Device(at::kCPU), part));
     const Ranks few{part, part_group};
-    Training expected(few, GetParam(), shape()), read(few, GetParam() == Method::adam ? Method::adam : Method::sgd, shape());
+    Training expected(few, GetParam(), shape()), read(few, plain(GetParam()), shape());
     number(expected);
     load_training(CheckpointReader::open(part, report.path, Verify::hash), state(GetParam()), read.step);
     EXPECT_EQ(read.task.lanes(), shard_range(kLanes, part.size(), part.rank()));
@@ -223,11 +231,11 @@ TEST_P(Checkpointing, AnotherNetworkOrNumberOfLanesIsRefused) {
   EXPECT_EQ(refusal(reader, Training(ranks, method, shape(), at::kDouble, kLanes + 1)),
             "tensor history.hidden: expected float64 [8, 40], the checkpoint has float64 [7, 40]");
   // settings tell the optimizer; weights may be had without it
-  EXPECT_EQ(refusal(reader, Training(ranks, method == Method::adam ? Method::sgd : Method::adam, shape())),
-            method == Method::adam ? "no error" : "the checkpoint holds no tensor \"optimizer.mean.embedding\"");
+  EXPECT_EQ(refusal(reader, Training(ranks, keeps_means(method) ? Method::sgd : Method::adam, shape())),
+            keeps_means(method) ? "no error" : "the checkpoint holds no tensor \"optimizer.mean.embedding\"");
 }
 
-INSTANTIATE_TEST_SUITE_P(Optimizers, Checkpointing, testing::Values(Method::adam, Method::sgd, Method::averaged_sgd));
+INSTANTIATE_TEST_SUITE_P(Optimizers, Checkpointing, testing::Values(Method::adam, Method::lamb, Method::sgd, Method::averaged_sgd));
 
 // A folder that cannot be made ends every rank alike.
 TEST_P(Checkpointing, AFailedWriteIsTheSameErrorOnEveryRank) {

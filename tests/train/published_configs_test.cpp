@@ -36,6 +36,7 @@ const PublishedSize kLanguageModels[] = {
     {"word-ptb-33m.ini", kPtbWords, 33, 0.02},
     {"wt103-paper.ini", kWt103Words, 177.6, 0.01},
     {"wt103-scripts.ini", kWt103Words, 181.7, 0.01},
+    {"wt103-large-batch.ini", kWt103Words, 181.7, 0.01},
     {"char-ptb-paper.ini", kPtbCharacters, 13.46, 0.01},
     {"char-ptb-scripts.ini", kPtbCharacters, 14.53, 0.01},
 };

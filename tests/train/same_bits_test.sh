@@ -8,6 +8,7 @@ corpus text 640  # 8 windows a pass: 20 steps end two epochs
 data=text
 adam=(valid.every=5 checkpoint.keep=5 schedule.plateau=1 schedule.factor=0.5 optimizer.learning_rate=3)
 sgd=(optimizer.name=sgd optimizer.learning_rate=2 optimizer.weight_decay=0.001 schedule.warmup=15 schedule.milestones=1)
+lamb=(optimizer.name=lamb optimizer.learning_rate=0.05 optimizer.weight_decay=0.1 schedule.warmup=4 schedule.decay=cosine schedule.decay_steps=16)
 
 # What may not differ: everything but times and the moment of saving.
 numbers_of() {
@@ -40,6 +41,9 @@ for count in 1 2; do
   expect 0 train "$count" "sgd.$count" train.steps=20 "${sgd[@]}"
   interrupted "$count" 13 "sgd.$count.13" "${sgd[@]}"
   same_as "sgd.$count" "sgd.$count.13"
+  expect 0 train "$count" "lamb.$count" train.steps=20 "${lamb[@]}"
+  interrupted "$count" 13 "lamb.$count.13" "${lamb[@]}"
+  same_as "lamb.$count" "lamb.$count.13"
 done
 grep -q '"epoch":2' adam.1/metrics.jsonl || fail "20 steps should end two epochs"
 [ "$(numbers_of adam.1 | grep -c validation)" = 4 ] || fail "20 steps should hold 4 validations"
