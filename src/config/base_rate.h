@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "config/settings.h"
 
@@ -12,5 +13,8 @@ std::int64_t scored_per_step(const Settings& settings);
 
 // optimizer.learning_rate under schedule.batch_rule.
 double base_rate(const Settings& settings);
+
+// "learning rate 0.004: 0.002 as tuned for 512 a step, times 2 for 2048 (schedule.batch_rule = square_root)"
+std::string base_rate_text(const Settings& settings);
 
 }  // namespace trellis

@@ -117,11 +117,7 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
   log_info("{} parameters; {}, {} steps a pass; {} rank(s) with {} thread(s) each",
            format_count(static_cast<double>(training_->weights().layout().count())), task_->description(), task_->windows(), ranks_.size(),
            at::get_num_threads());
-  if (settings_.schedule.batch_rule != BatchRule::none) {
-    log_info("learning rate {:.6g}: {:.6g} as tuned for {} a step, times {:.4g} for {} (schedule.batch_rule = {})", schedule_.base,
-             settings_.optimizer.learning_rate, settings_.schedule.reference_batch, schedule_.base / settings_.optimizer.learning_rate,
-             scored_per_step(settings_), format_value(settings_.schedule.batch_rule));
-  }
+  if (settings_.schedule.batch_rule != BatchRule::none) log_info("{}", base_rate_text(settings_));
 }
 
 void Trainer::load_or_initialize() {

@@ -30,6 +30,12 @@ TEST(BaseRate, GrowsWithTheStepOrItsRoot) {
   EXPECT_DOUBLE_EQ(base_rate(settings), 0.004);
 }
 
+TEST(BaseRate, IsToldWithWhatItComesFrom) {
+  Settings settings = four_times_the_lanes();
+  settings.schedule.batch_rule = BatchRule::square_root;
+  EXPECT_EQ(base_rate_text(settings), "learning rate 0.004: 0.002 as tuned for 512 a step, times 2 for 2048 (schedule.batch_rule = square_root)");
+}
+
 TEST(BaseRate, CountsOnlyStepsThatCarryLoss) {
   Settings settings = four_times_the_lanes();
   settings.train.discard = 24;
