@@ -172,7 +172,7 @@ ExitCode export_weights(const Ranks& ranks, const ExportFlags& flags) {
       }
     }
     const TrellisShape shape = shape_from(state.settings, vocabulary);
-    Parameters weights(ParameterLayout(shape), tensor_options_from(state.settings));
+    Parameters weights(ParameterLayout(shape), number_type_from(state.settings));
     load_weights(reader, weights);
     write_published_weights(flags.weights, shape, weights,
                             {{"format", "pt"}, {"program", fmt::format("trellis {}", kVersion)}, {"step", std::to_string(reader.step())}});

@@ -21,7 +21,8 @@ struct Word {
   T value;
 };
 constexpr Word<bool> kSwitchWords[] = {{"true", true}, {"false", false}};
-constexpr Word<Precision> kPrecisionWords[] = {{"float32", Precision::float32}, {"float64", Precision::float64}, {"bf16", Precision::bf16}};
+constexpr Word<Precision> kPrecisionWords[] = {
+    {"float32", Precision::float32}, {"float64", Precision::float64}, {"bf16", Precision::bf16}, {"tf32", Precision::tf32}};
 constexpr Word<DeviceChoice> kDeviceWords[] = {
     {"auto", DeviceChoice::automatic}, {"cpu", DeviceChoice::cpu}, {"cuda", DeviceChoice::cuda}};
 constexpr Word<TaskKind> kTaskWords[] = {{"language_model", TaskKind::language_model}, {"classifier", TaskKind::classifier}};

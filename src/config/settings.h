@@ -11,7 +11,7 @@
 namespace trellis {
 
 // The words that a file or command line uses for these are in setting_values.cpp.
-enum class Precision { float32, float64, bf16 };
+enum class Precision { float32, float64, bf16, tf32 };
 enum class DeviceChoice { automatic, cpu, cuda };
 enum class TaskKind { language_model, classifier };
 enum class OptimizerName { adam, sgd, lamb };

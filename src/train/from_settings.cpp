@@ -73,11 +73,19 @@ Keep keep_from(const Settings& settings) {
   return settings.memory.recompute == Recompute::gates ? Keep::states : Keep::gates;
 }
 
+at::ScalarType number_type_from(const Settings& settings) {
+  return settings.train.precision == Precision::float64 ? at::kDouble : at::kFloat;
+}
+
 at::TensorOptions tensor_options_from(const Settings& settings) {
   if (settings.train.device == DeviceChoice::cuda) {
     throw ConfigError("train.device is cuda, but this version computes on CPUs only", "train.device", "set train.device = cpu or auto");
   }
-  return at::TensorOptions(settings.train.precision == Precision::float64 ? at::kDouble : at::kFloat).device(at::kCPU);
+  if (settings.train.precision == Precision::tf32) {
+    throw ConfigError("train.precision is tf32, but this run computes on CPUs, which have no such numbers", "train.precision",
+                      "set train.precision = float32: the weights are the same, so the run may also be resumed on a GPU");
+  }
+  return at::TensorOptions(number_type_from(settings)).device(at::kCPU);
 }
 
 std::optional<at::ScalarType> activation_type_from(const Settings& settings) {

@@ -106,7 +106,7 @@ TEST(Settings, HelpListsEverySettingWithItsDefault) {
   for_each_setting(defaults, [&](const SettingInfo& info, const auto& field) {
     EXPECT_THAT(help, HasSubstr("\n  " + info.key + "=" + format_value(field) + " ")) << info.key;
   });
-  EXPECT_THAT(help, HasSubstr("float32 or float64"));
+  EXPECT_THAT(help, HasSubstr("float32, float64, bf16 or tf32"));
   EXPECT_THAT(help, HasSubstr("from 0 to below 1"));
   std::istringstream lines(help);
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 120u) << line;
@@ -138,7 +138,7 @@ TEST(Settings, EveryBadValueIsRefusedWithWhatWouldHaveBeenRight) {
       {"optimizer.learning_rate=1e999", ExitCode::wrong_setting, "is '1e999', expected a number, above 0"},
       {"dropout.hidden=1", ExitCode::wrong_setting, "dropout.hidden is '1', expected a number, from 0 to below 1"},
       {"schedule.factor=1.5", ExitCode::wrong_setting, "expected a number, above 0 to 1"},
-      {"train.precision=float16", ExitCode::wrong_setting, "is 'float16', expected float32 or float64"},
+      {"train.precision=float16", ExitCode::wrong_setting, "is 'float16', expected float32, float64, bf16 or tf32"},
       {"train.device=gpu", ExitCode::wrong_setting, "is 'gpu', expected auto, cpu or cuda"},
       {"model.weight_norm=yes", ExitCode::wrong_setting, "is 'yes', expected true or false"},
       {"model.dilations=1,,2", ExitCode::wrong_setting, "expected whole numbers with commas between, each from 1"},

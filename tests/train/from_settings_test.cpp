@@ -1,0 +1,38 @@
+// Which numbers and which device a run's settings ask for.
+#include "train/from_settings.h"
+
+#include <gmock/gmock.h>
+
+#include "base/errors.h"
+
+namespace trellis {
+namespace {
+
+using testing::HasSubstr;
+
+Settings with(Precision precision) {
+  Settings settings;
+  settings.train.precision = precision;
+  settings.train.device = DeviceChoice::cpu;
+  return settings;
+}
+
+TEST(FromSettings, Tf32IsAWayToMultiplyFloat32) {
+  EXPECT_EQ(number_type_from(with(Precision::float32)), at::kFloat);
+  EXPECT_EQ(number_type_from(with(Precision::float64)), at::kDouble);
+  EXPECT_EQ(number_type_from(with(Precision::tf32)), at::kFloat);
+}
+
+TEST(FromSettings, Tf32OnACpuIsRefusedWithTheWayOut) {
+  EXPECT_EQ(tensor_options_from(with(Precision::float32)).dtype(), at::kFloat);
+  try {
+    tensor_options_from(with(Precision::tf32));
+    FAIL() << "tf32 on a CPU was taken";
+  } catch (const ConfigError& error) {
+    EXPECT_THAT(error.fact(), HasSubstr("train.precision is tf32"));
+    EXPECT_THAT(error.fix(), HasSubstr("train.precision = float32"));
+  }
+}
+
+}  // namespace
+}  // namespace trellis
