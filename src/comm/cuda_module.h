@@ -8,11 +8,13 @@
 #include <chrono>
 #include <string>
 
+#include "kernels/cuda_kernels.h"
+
 namespace trellis {
 
 // The module's functions. Both sides are built together, so C++ types may pass; `version` catches a stale file.
 struct CudaModule {
-  static constexpr int kVersion = 1;
+  static constexpr int kVersion = 2;
 
   int version;
   int (*device_count)();
@@ -21,9 +23,10 @@ struct CudaModule {
   c10::intrusive_ptr<c10d::Backend> (*make_nccl_backend)(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size,
                                                          int device_index, std::chrono::milliseconds timeout,
                                                          const std::string& group_name);
+  const CudaKernels* kernels;
 };
 
-// Loads the module at first use; it stays loaded. Throws ConfigError when this build has none, or it cannot be loaded.
+// Loads the module at first use and registers its kernels; it stays loaded. Throws ConfigError when this build has none, or it cannot be loaded.
 const CudaModule& cuda_module();
 
 // Whether this build has the module, without loading it.

@@ -34,6 +34,7 @@ const CudaModule& load() {
   if (module.version != CudaModule::kVersion)
     throw ConfigError("version " + std::to_string(module.version) + ", expected " + std::to_string(CudaModule::kVersion), path,
                       "run launch/build again");
+  register_cuda_kernels(module.kernels);
   return module;
 }
 

@@ -38,7 +38,7 @@ at::Tensor effective(const RawKernel& raw, const KernelDropout& dropout, at::Sca
                                          .gain = const_data<T>(raw.gain),
                                          .mask = kernel_mask<T>(dropout),
                                          .kernel = mutable_data<A>(memory)};
-    launch(kernels_for<A>(memory.device()).effective_kernel_forward, args, {0, memory.size(0)}, grain_for(memory[0].numel()));
+    launch(memory.device(), kernels_for<A>(memory.device()).effective_kernel_forward, args, {0, memory.size(0)}, grain_for(memory[0].numel()));
   });
   return memory;
 }
@@ -54,7 +54,7 @@ void raw_gradient(const RawKernel& raw, const KernelDropout& dropout, const RawK
         .mask = kernel_mask<T>(dropout),
         .d_kernel = gradient.direction.mutable_data_ptr<T>(),
         .d_gain = gradient.gain.defined() ? gradient.gain.mutable_data_ptr<T>() : nullptr};
-    launch(kernels_for<T>(raw.direction.device()).effective_kernel_backward, args, {0, raw.direction.size(0)},
+    launch(raw.direction.device(), kernels_for<T>(raw.direction.device()).effective_kernel_backward, args, {0, raw.direction.size(0)},
            grain_for(raw.direction[0].numel()));
   });
 }

@@ -17,7 +17,7 @@ void embed(const at::Tensor& embedding, const at::Tensor& tokens, const DropoutM
                                    .word_mask = const_data<T>(masks.embedding_rows),
                                    .input_mask = const_data<T>(masks.input),
                                    .values = mutable_data<A>(values)};
-    launch(kernels_for<A>(values.device()).embedding_forward, args, {0, tokens.size(0)}, grain_for(embedding.size(1)));
+    launch(values.device(), kernels_for<A>(values.device()).embedding_forward, args, {0, tokens.size(0)}, grain_for(embedding.size(1)));
   });
 }
 
@@ -34,7 +34,7 @@ void embed_backward(const at::Tensor& d_values, const at::Tensor& tokens, const 
                                     .input_mask = const_data<T>(masks.input),
                                     .d_values = const_data<A>(d_values),
                                     .d_table = mutable_data<T>(d_embedding)};
-    launch(kernels_for<A>(d_values.device()).embedding_backward, args, {0, d_embedding.size(1)},
+    launch(d_values.device(), kernels_for<A>(d_values.device()).embedding_backward, args, {0, d_embedding.size(1)},
            std::max<std::int64_t>(16, grain_for(tokens.size(0))));
   });
 }

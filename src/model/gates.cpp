@@ -23,7 +23,7 @@ void gates_forward(const TrellisShape& shape, std::int64_t lanes, const GateRows
     for (int n = 0; n < rows.outputs.count(); ++n) {
       args.output[args.output_count++] = {mutable_data<T>(rows.outputs[n].values), const_data<T>(rows.outputs[n].mask)};
     }
-    launch(kernels_for<A>(rows.gates.device()).gates_forward, args, {0, rows.gates.size(0)}, grain_for(20 * shape.hidden));
+    launch(rows.gates.device(), kernels_for<A>(rows.gates.device()).gates_forward, args, {0, rows.gates.size(0)}, grain_for(20 * shape.hidden));
   });
 }
 
@@ -44,7 +44,7 @@ void gates_backward(const TrellisShape& shape, std::int64_t lanes, const GateGra
     args.d_previous_cell = mutable_data<T>(rows.d_previous_cell);
     args.d_injection = mutable_data<T>(rows.d_injection);
     args.add_to_injection = rows.to_injection == Accumulate::add;
-    launch(kernels_for<A>(rows.gates.device()).gates_backward, args, {0, rows.gates.size(0)}, grain_for(20 * shape.hidden));
+    launch(rows.gates.device(), kernels_for<A>(rows.gates.device()).gates_backward, args, {0, rows.gates.size(0)}, grain_for(20 * shape.hidden));
   });
 }
 

@@ -19,7 +19,7 @@ void gather(const at::Tensor& values, const std::vector<std::int64_t>& places, c
   with_activation_type(values.scalar_type(), [&]<class T>() {
     const GatherSteps<T> args{.channels = values.size(1), .lanes = lanes, .places = places.data(), .source = const_data<T>(source),
                               .stride = values.stride(0), .values = mutable_data<T>(values)};
-    launch(kernels_for<T>(values.device()).gather_steps, args, {0, values.size(0)}, grain_for(values.size(1)));
+    launch(values.device(), kernels_for<T>(values.device()).gather_steps, args, {0, values.size(0)}, grain_for(values.size(1)));
   });
 }
 
@@ -27,7 +27,7 @@ void scatter_add(const at::Tensor& sums, const std::vector<std::int64_t>& places
   with_activation_type(values.scalar_type(), [&]<class T>() {
     const ScatterAddSteps<T> args{.channels = values.size(1), .lanes = lanes, .places = places.data(), .stride = values.stride(0),
                                   .values = const_data<T>(values), .sums = mutable_data<T>(sums)};
-    launch(kernels_for<T>(values.device()).scatter_add_steps, args, {0, values.size(0)}, grain_for(values.size(1)));
+    launch(values.device(), kernels_for<T>(values.device()).scatter_add_steps, args, {0, values.size(0)}, grain_for(values.size(1)));
   });
 }
 

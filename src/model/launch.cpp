@@ -40,7 +40,7 @@ void multiply_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor&
                             .stride = out.stride(0),
                             .sums = mutable_data<Compute<A>>(out),
                             .add = accumulate == Accumulate::add};
-    launch(kernels_for<A>(out.device()).widen_rows, args, {0, out.size(0)}, grain_for(out.size(1)));
+    launch(out.device(), kernels_for<A>(out.device()).widen_rows, args, {0, out.size(0)}, grain_for(out.size(1)));
   });
 }
 
@@ -48,7 +48,7 @@ void round_into(const at::Tensor& into, const at::Tensor& from) {
   if (into.is_same(from) || into.const_data_ptr() == from.const_data_ptr()) return;
   with_activation_type(into.scalar_type(), [&]<class A>() {
     const RoundElements<A> args{.from = const_data<Compute<A>>(from), .values = mutable_data<A>(into)};
-    launch(kernels_for<A>(into.device()).round_elements, args, {0, into.numel()}, kGrainElements);
+    launch(into.device(), kernels_for<A>(into.device()).round_elements, args, {0, into.numel()}, kGrainElements);
   });
 }
 
@@ -60,7 +60,7 @@ void add_column_sums(const at::Tensor& sums, const at::Tensor& values) {
                              .stride = values.stride(0),
                              .values = const_data<A>(values),
                              .sums = mutable_data<Compute<A>>(sums)};
-    launch(kernels_for<A>(values.device()).column_sums, args, {0, values.size(1)}, std::max<std::int64_t>(64, grain_for(values.size(0))));
+    launch(values.device(), kernels_for<A>(values.device()).column_sums, args, {0, values.size(1)}, std::max<std::int64_t>(64, grain_for(values.size(0))));
   });
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/errors.h"
+#include "kernels/cuda_kernels.h"
 #include "kernels/table.h"
 
 namespace trellis {
@@ -44,16 +45,23 @@ inline at::TensorOptions activation_options(at::TensorOptions options, std::opti
 
 template <class A>
 const KernelTable<A>& kernels_for(at::Device device) {
-  require(device.is_cpu(), "there are kernels for CPU tensors only");
-  return cpu_kernels<A>();
+  require(device.is_cpu() || device.is_cuda(), "there are kernels for CPU and CUDA tensors");
+  return device.is_cpu() ? cpu_kernels<A>() : cuda_kernels<A>();
 }
 
-// Runs kernel(args, part, stream) over the whole range; on a CPU its parts run on LibTorch's threads, each at least
-// `grain` long.
+// LibTorch's current stream of a CUDA device, on which everything of ours is queued too; null for the CPU.
+inline void* stream_of(at::Device device) { return device.is_cpu() ? nullptr : registered_cuda_kernels().current_stream(device.index()); }
+
+// Runs kernel(args, part, stream) over the whole range: on a GPU in one call; on a CPU its parts run on LibTorch's threads,
+// each at least `grain` long.
 template <class Args>
-void launch(void (*kernel)(const Args&, Range, void*), const std::type_identity_t<Args>& args, Range range,
+void launch(at::Device device, void (*kernel)(const Args&, Range, void*), const std::type_identity_t<Args>& args, Range range,
             std::int64_t grain) {
   if (range.empty()) return;
+  if (!device.is_cpu()) {
+    kernel(args, range, stream_of(device));
+    return;
+  }
   at::parallel_for(range.begin, range.end, grain,
                    [&](std::int64_t begin, std::int64_t end) { kernel(args, Range{begin, end}, nullptr); });
 }

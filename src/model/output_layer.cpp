@@ -28,7 +28,7 @@ void cross_entropy(const at::Tensor& logits, const at::Tensor& targets, double* 
                                .targets = targets.const_data_ptr<std::int64_t>(),
                                .loss = loss,
                                .scale = const_data<T>(scale)};
-    launch(kernels_for<T>(logits.device()).cross_entropy, args, {0, logits.size(0)}, grain_for(4 * classes));
+    launch(logits.device(), kernels_for<T>(logits.device()).cross_entropy, args, {0, logits.size(0)}, grain_for(4 * classes));
   });
 }
 

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/host_device.h"
+
 namespace trellis {
 
 // What a number is for. The values are part of what makes a run reproducible: never renumber.
@@ -32,24 +34,30 @@ struct RandomStream {
   Purpose purpose = Purpose::initial_value;
   std::uint16_t part = 0;
 
-  // The four words [4 * block, 4 * block + 4). Requires block < 2^40.
+  // The four words [4 * number, 4 * number + 4). Requires number < 2^40.
   // Always inlined: kernels are compiled for several instruction sets, and a copy out of line could serve the wrong one.
   [[gnu::always_inline]] constexpr std::array<std::uint32_t, 4> block(std::uint64_t number) const {
-    std::array<std::uint32_t, 4> counter{
-        static_cast<std::uint32_t>(number),
-        static_cast<std::uint32_t>(static_cast<std::uint32_t>(purpose) << 24 | static_cast<std::uint32_t>(part) << 8 |
-                                   static_cast<std::uint32_t>(number >> 32 & 0xff)),
-        static_cast<std::uint32_t>(window), static_cast<std::uint32_t>(window >> 32)};
+    std::uint32_t words[4] = {};
+    draw(number, words);
+    return {words[0], words[1], words[2], words[3]};
+  }
+
+  // The same, on a GPU too.
+  [[gnu::always_inline]] TRELLIS_HOST_DEVICE constexpr void draw(std::uint64_t number, std::uint32_t (&counter)[4]) const {
+    counter[0] = static_cast<std::uint32_t>(number);
+    counter[1] = static_cast<std::uint32_t>(static_cast<std::uint32_t>(purpose) << 24 | static_cast<std::uint32_t>(part) << 8 |
+                                            static_cast<std::uint32_t>(number >> 32 & 0xff));
+    counter[2] = static_cast<std::uint32_t>(window), counter[3] = static_cast<std::uint32_t>(window >> 32);
     std::uint32_t key0 = static_cast<std::uint32_t>(seed), key1 = static_cast<std::uint32_t>(seed >> 32);
     for (int round = 0; round < 10; ++round) {
       const std::uint64_t product0 = std::uint64_t{0xD2511F53u} * counter[0];
       const std::uint64_t product1 = std::uint64_t{0xCD9E8D57u} * counter[2];
-      counter = {static_cast<std::uint32_t>(product1 >> 32) ^ counter[1] ^ key0, static_cast<std::uint32_t>(product1),
-                 static_cast<std::uint32_t>(product0 >> 32) ^ counter[3] ^ key1, static_cast<std::uint32_t>(product0)};
+      const std::uint32_t before1 = counter[1], before3 = counter[3];
+      counter[0] = static_cast<std::uint32_t>(product1 >> 32) ^ before1 ^ key0, counter[1] = static_cast<std::uint32_t>(product1);
+      counter[2] = static_cast<std::uint32_t>(product0 >> 32) ^ before3 ^ key1, counter[3] = static_cast<std::uint32_t>(product0);
       key0 += 0x9E3779B9u;
       key1 += 0xBB67AE85u;
     }
-    return counter;
   }
 
   constexpr std::uint32_t word(std::uint64_t index) const { return block(index / 4)[index % 4]; }

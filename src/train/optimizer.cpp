@@ -58,7 +58,7 @@ void Optimizer::update(Parameters& weights, const Parameters& gradients, double 
                               .gradient_scale = static_cast<T>(gradient_scale),
                               .weight_decay = static_cast<T>(rule_.weight_decay),
                               .learning_rate = static_cast<T>(learning_rate)};
-      launch(kernels_for<T>(flat.device()).sgd_update, args, all, kGrainElements);
+      launch(flat.device(), kernels_for<T>(flat.device()).sgd_update, args, all, kGrainElements);
       if (average_) average_->flat().lerp_(flat, averaging_share(++averaged_updates_));
       return;
     }
@@ -76,7 +76,7 @@ void Optimizer::update(Parameters& weights, const Parameters& gradients, double 
         .step_size = static_cast<T>(learning_rate / (1 - std::pow(rule_.beta1, steps))),
         .variance_correction = static_cast<T>(std::sqrt(1 - std::pow(rule_.beta2, steps))),
         .epsilon = static_cast<T>(rule_.epsilon)};
-    launch(kernels_for<T>(flat.device()).adam_update, args, all, kGrainElements);
+    launch(flat.device(), kernels_for<T>(flat.device()).adam_update, args, all, kGrainElements);
   });
 }
 

@@ -1,11 +1,13 @@
 // The functions of libtrellis_cuda.so, see comm/cuda_module.h.
 #include <c10/cuda/CUDAFunctions.h>
+#include <c10/cuda/CUDAStream.h>
 
 #include <cstdlib>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 
 #include "comm/cuda_module.h"
+#include "kernels/cuda/cuda_tables.h"
 
 namespace trellis {
 namespace {
@@ -37,9 +39,17 @@ c10::intrusive_ptr<c10d::Backend> make_nccl_backend(const c10::intrusive_ptr<c10
   return backend;
 }
 
-constexpr CudaModule kModule = {CudaModule::kVersion, device_count, set_device, make_nccl_backend};
+void* current_stream(int device_index) {
+  return c10::cuda::getCurrentCUDAStream(static_cast<c10::DeviceIndex>(device_index)).stream();
+}
+
+const CudaModule& module() {
+  static const CudaKernels kernels = {&cuda::device_table<float>(), &cuda::device_table<double>(), &cuda::device_table<BFloat16>(), current_stream};
+  static const CudaModule all = {CudaModule::kVersion, device_count, set_device, make_nccl_backend, &kernels};
+  return all;
+}
 
 }  // namespace
 }  // namespace trellis
 
-extern "C" __attribute__((visibility("default"))) const trellis::CudaModule* trellis_cuda_module() { return &trellis::kModule; }
+extern "C" __attribute__((visibility("default"))) const trellis::CudaModule* trellis_cuda_module() { return &trellis::module(); }

@@ -1,0 +1,78 @@
+// Softmax and cross entropy on a GPU (kernels/cross_entropy.h): one block of threads a row. The row is read once for its
+// largest logit and sum of exponentials together, each thread correcting its sum when it meets a larger logit, and once more
+// for the gradient. A thread's sum is of T over its few hundred classes; the threads' sums are combined in float64.
+#pragma once
+
+#include "kernels/cross_entropy.h"
+#include "kernels/cuda/block.h"
+#include "kernels/cuda/vector.h"
+
+namespace trellis::cuda {
+
+// N: classes read at once.
+template <int N, class T>
+struct CrossEntropyBody {
+  static constexpr int kThreads = 512;
+  struct Shared {
+    T largest[kThreads];
+    double sum[kThreads];
+    T at_target;
+  };
+  CrossEntropy<T> k;
+  std::int64_t first_row;
+
+  // below every logit, but finite: the difference of two of them is no NaN
+  TRELLIS_HOST_DEVICE static constexpr T lowest() { return sizeof(T) == 4 ? T(-3.0e38) : T(-1.0e308); }
+
+  template <class Block>
+  TRELLIS_HOST_DEVICE void operator()(Block block, std::int64_t number, Shared& shared) const {
+    const std::int64_t row = first_row + number, target = k.targets[row];
+    T* const logits = k.logits + row * k.stride;
+    block.each([&](int thread) {
+      T largest = lowest(), sum = 0, values[N];
+      for (std::int64_t n = std::int64_t{thread} * N; n < k.classes; n += std::int64_t{kThreads} * N) {
+        load<N>(logits + n, values);
+        T top = largest;
+        for (int v = 0; v < N; ++v) top = values[v] > top ? values[v] : top;
+        if (top > largest) sum *= exponential(largest - top);
+        largest = top;
+        for (int v = 0; v < N; ++v) sum += exponential(values[v] - largest);  // a NaN stays visible
+      }
+      shared.largest[thread] = largest, shared.sum[thread] = static_cast<double>(sum);
+      if (thread == 0) shared.at_target = logits[target];
+    });
+    reduce<kThreads>(block, [&](int into, int from) {
+      const T a = shared.largest[into], b = shared.largest[from], top = a > b ? a : b;
+      shared.sum[into] = shared.sum[into] * exp(static_cast<double>(a - top)) + shared.sum[from] * exp(static_cast<double>(b - top));
+      shared.largest[into] = top;
+    });
+    block.each([&](int thread) {
+      const T largest = shared.largest[0];
+      const double total = shared.sum[0];
+      if (thread == 0) k.loss[row] = log(total) + static_cast<double>(largest - shared.at_target);
+      if (!k.scale) return;
+      const T scale = k.scale[row], factor = static_cast<T>(static_cast<double>(scale) / total);
+      T values[N];
+      for (std::int64_t n = std::int64_t{thread} * N; n < k.classes; n += std::int64_t{kThreads} * N) {
+        load<N>(logits + n, values);
+        for (int v = 0; v < N; ++v) {
+          values[v] = factor * exponential(values[v] - largest);
+          if (n + v == target) values[v] -= scale;
+        }
+        store<N>(logits + n, values);
+      }
+    });
+  }
+};
+
+template <class Device, class T>
+void cross_entropy(const CrossEntropy<T>& k, Range rows, void* stream) {
+  constexpr int N = kVector<T>;
+  if (k.classes % N == 0 && k.stride % N == 0 && aligned({k.logits})) {
+    Device::run(CrossEntropyBody<N, T>{k, rows.begin}, rows.size(), stream);
+  } else {
+    Device::run(CrossEntropyBody<1, T>{k, rows.begin}, rows.size(), stream);
+  }
+}
+
+}  // namespace trellis::cuda
