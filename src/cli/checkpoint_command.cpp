@@ -101,7 +101,7 @@ ExitCode import_weights(const Ranks& ranks, const MpiSession& session, const Imp
     return opened;
   });
   const TrellisShape shape = agree(ranks.world, [&] { return shape_from(settings, data.vocabulary_size()); });
-  const at::TensorOptions options = agree(ranks.world, [&] { return tensor_options_from(settings); });
+  const at::TensorOptions options = number_type_from(settings);
   const std::unique_ptr<Task> task = make_training_task(ranks, data, settings, shape, options);
   TrainingStep training(ranks, *task, shape, optimizer_rule_from(settings), options);
   agree(ranks.world, [&] {

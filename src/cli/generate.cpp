@@ -25,6 +25,7 @@
 #include "mpi/agreement.h"
 #include "report/token_log.h"
 #include "train/checkpointing.h"
+#include "train/compute_device.h"
 #include "train/dataset.h"
 #include "train/from_settings.h"
 #include "train/signals.h"
@@ -194,7 +195,7 @@ ExitCode generate(const Ranks& ranks, const MpiSession& session, const GenerateF
   std::string prompt = flags.prompt_file.empty() ? flags.prompt : read_all(flags.prompt_file);
   const CheckpointReader reader = flags.chosen.open(ranks);
   const std::string checkpoint = reader.path().string();
-  const CheckpointState state = read_state(reader);
+  CheckpointState state = read_state(reader);
   if (state.settings.model.task == TaskKind::classifier)
     throw DataError("the network is a classifier, which has no text to generate", checkpoint, "give a checkpoint of a language model");
   const Dataset data = Dataset::open(flags.data);
@@ -205,7 +206,10 @@ ExitCode generate(const Ranks& ranks, const MpiSession& session, const GenerateF
   std::optional<TokenLog> log;  // opened first: a name that is taken is told before the work
   if (!flags.log_probabilities.empty()) log.emplace(flags.log_probabilities);
   const TrellisShape shape = shape_from(state.settings, data.vocabulary_size());
-  const at::TensorOptions options = tensor_options_from(state.settings);
+  const at::Device device = choose_device(ranks.world, DeviceChoice::automatic);
+  if (device.is_cpu() && state.settings.train.precision == Precision::tf32) state.settings.train.precision = Precision::float32;
+  allow_tf32(state.settings.train.precision == Precision::tf32);
+  const at::TensorOptions options = tensor_options_from(state.settings, device);
   TextStream stream(shape, flags.window > 0 ? flags.window : state.settings.train.window,
                     flags.discard == kAsTrained ? state.settings.train.discard : flags.discard, "how the text is read", options);
   Parameters weights(ParameterLayout(shape), options);

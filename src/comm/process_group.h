@@ -48,6 +48,7 @@ class ProcessGroup {
   int size() const { return backend_->getSize(); }
   const std::string& name() const { return name_; }
   const BackendPtr& backend() const { return backend_; }
+  Watchdog* watchdog() const { return watchdog_; }
 
   // In place.
   void all_reduce(const at::Tensor& tensor, Reduction reduction) const;

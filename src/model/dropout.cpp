@@ -17,8 +17,8 @@ void draw(at::Tensor& mask, double rate, const RandomStream& stream, Range rows,
     T* const data = mask.mutable_data_ptr<T>();
     const auto kernel = kernels_for<T>(mask.device()).dropout_mask;
     const std::int64_t base = rows.begin * width;
-    at::parallel_for(base, rows.end * width, kGrainElements, [&](std::int64_t begin, std::int64_t end) {
-      kernel(data + (begin - base), stream, dropout_threshold(rate), static_cast<T>(1 / (1 - rate)), {begin, end}, nullptr);
+    launch_range(mask.device(), {base, rows.end * width}, kGrainElements, [&](Range part, void* cuda_stream) {
+      kernel(data + (part.begin - base), stream, dropout_threshold(rate), static_cast<T>(1 / (1 - rate)), part, cuda_stream);
     });
   });
 }

@@ -8,11 +8,12 @@ namespace trellis {
 void embed(const at::Tensor& embedding, const at::Tensor& tokens, const DropoutMasks& masks, std::int64_t lanes, at::Tensor values) {
   const TimeSpan timed("embedding");
   expect_shape("embedded rows", values, {tokens.size(0), embedding.size(1)});
+  const at::Tensor words = on_device(tokens, values.device());
   with_activation_type(values.scalar_type(), [&]<class A>() {
     using T = Compute<A>;
     const EmbeddingForward<A> args{.channels = embedding.size(1),
                                    .lanes = lanes,
-                                   .tokens = tokens.const_data_ptr<std::int64_t>(),
+                                   .tokens = words.const_data_ptr<std::int64_t>(),
                                    .table = const_data<T>(embedding),
                                    .word_mask = const_data<T>(masks.embedding_rows),
                                    .input_mask = const_data<T>(masks.input),
@@ -24,12 +25,13 @@ void embed(const at::Tensor& embedding, const at::Tensor& tokens, const DropoutM
 void embed_backward(const at::Tensor& d_values, const at::Tensor& tokens, const DropoutMasks& masks, std::int64_t lanes,
                     at::Tensor d_embedding) {
   const TimeSpan timed("embedding backward");
+  const at::Tensor words = on_device(tokens, d_values.device());
   with_activation_type(d_values.scalar_type(), [&]<class A>() {
     using T = Compute<A>;
     const EmbeddingBackward<A> args{.channels = d_embedding.size(1),
                                     .lanes = lanes,
                                     .rows = tokens.size(0),
-                                    .tokens = tokens.const_data_ptr<std::int64_t>(),
+                                    .tokens = words.const_data_ptr<std::int64_t>(),
                                     .word_mask = const_data<T>(masks.embedding_rows),
                                     .input_mask = const_data<T>(masks.input),
                                     .d_values = const_data<A>(d_values),

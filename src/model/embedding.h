@@ -7,7 +7,7 @@
 
 namespace trellis {
 
-// values [rows, E] = embedding [V, E] at tokens [rows] int64, masked. Rows are time-major, row = step * lanes + lane.
+// values [rows, E] = embedding [V, E] at tokens [rows] int64 in host memory, masked. Rows are time-major, row = step * lanes + lane.
 void embed(const at::Tensor& embedding, const at::Tensor& tokens, const DropoutMasks& masks, std::int64_t lanes, at::Tensor values);
 
 // Adds the gradient of `embed` to d_embedding [V, E], rows in order.

@@ -52,18 +52,30 @@ const KernelTable<A>& kernels_for(at::Device device) {
 // LibTorch's current stream of a CUDA device, on which everything of ours is queued too; null for the CPU.
 inline void* stream_of(at::Device device) { return device.is_cpu() ? nullptr : registered_cuda_kernels().current_stream(device.index()); }
 
-// Runs kernel(args, part, stream) over the whole range: on a GPU in one call; on a CPU its parts run on LibTorch's threads,
-// each at least `grain` long.
+// Calls run(part, stream) over the whole range: on a GPU in one call; on a CPU its parts run on LibTorch's threads, each at
+// least `grain` long.
+template <class Run>
+void launch_range(at::Device device, Range range, std::int64_t grain, const Run& run) {
+  if (range.empty()) return;
+  if (!device.is_cpu()) {
+    run(range, stream_of(device));
+    return;
+  }
+  at::parallel_for(range.begin, range.end, grain, [&](std::int64_t begin, std::int64_t end) { run(Range{begin, end}, nullptr); });
+}
+
+// The same for kernel(args, part, stream).
 template <class Args>
 void launch(at::Device device, void (*kernel)(const Args&, Range, void*), const std::type_identity_t<Args>& args, Range range,
             std::int64_t grain) {
-  if (range.empty()) return;
-  if (!device.is_cpu()) {
-    kernel(args, range, stream_of(device));
-    return;
-  }
-  at::parallel_for(range.begin, range.end, grain,
-                   [&](std::int64_t begin, std::int64_t end) { kernel(args, Range{begin, end}, nullptr); });
+  launch_range(device, range, grain, [&](Range part, void* stream) { kernel(args, part, stream); });
+}
+
+// `host`, a tensor in host memory, where kernels of `device` see it: itself on a CPU; on a GPU a copy, queued through pinned
+// memory of LibTorch's cache.
+inline at::Tensor on_device(const at::Tensor& host, at::Device device) {
+  if (device.is_cpu() || !host.defined()) return host;
+  return host.pin_memory().to(at::TensorOptions().device(device), true);
 }
 
 // Elements worth a thread of their own.

@@ -54,15 +54,22 @@ std::vector<NamedTensor> weights_and_optimizer(TrainingStep& training) {
 // All lanes of what each rank holds its own lanes of.
 at::Tensor all_lanes_of(const Ranks& ranks, const at::Tensor& own, Range lanes) {
   const std::int64_t all = ranks.world.all_reduce(lanes.size(), Reduction::sum);
-  at::Tensor whole = at::zeros({all, own.size(1)}, own.options());
+  at::Tensor whole = at::zeros({all, own.size(1)}, own.options().device(at::kCPU));
   whole.narrow(0, lanes.begin, lanes.size()).copy_(own);
   if (ranks.size() > 1) ranks.group.all_reduce(whole, Reduction::sum);  // the others add zeros: exact
   return whole;
 }
 
+// Rows of a stored tensor into `to`, wherever that lies.
+void read_rows(const CheckpointReader& reader, const std::string& name, Range rows, const at::Tensor& to) {
+  const at::Tensor host = to.is_cpu() ? to : at::empty_like(to, to.options().device(at::kCPU));
+  reader.read(name, rows, host.mutable_data_ptr());
+  if (!to.is_cpu()) to.copy_(host);
+}
+
 void read_whole(const CheckpointReader& reader, const NamedTensor& wanted) {
   reader.expect(wanted.info());
-  reader.read(wanted.name, {0, wanted.tensor.size(0)}, wanted.tensor.mutable_data_ptr());
+  read_rows(reader, wanted.name, {0, wanted.tensor.size(0)}, wanted.tensor);
 }
 
 }  // namespace
@@ -72,6 +79,7 @@ WriteReport save_checkpoint(const Ranks& ranks, const std::filesystem::path& roo
   for (const LaneState& lanes : training.task().lane_states()) {
     tensors.push_back({lanes.name, all_lanes_of(ranks, lanes.own, training.task().lanes())});
   }
+  for (NamedTensor& tensor : tensors) tensor.tensor = tensor.tensor.cpu();
 
   std::vector<RowBlock> blocks;
   for (const NamedTensor& tensor : tensors) blocks.push_back({tensor.info().rows(), tensor.info().row_bytes()});
@@ -121,7 +129,7 @@ void load_weights(const CheckpointReader& reader, Parameters& weights) {
   const std::string prefix = run.averaged_updates.value_or(0) > 0 ? kAverages : "weights.";
   for (const NamedTensor& tensor : parameters_of(prefix, weights)) {
     const at::ScalarType stored = scalar_type(reader.tensor(tensor.name).type).value_or(tensor.tensor.scalar_type());
-    const NamedTensor read{tensor.name, at::empty_like(tensor.tensor, stored)};
+    const NamedTensor read{tensor.name, at::empty_like(tensor.tensor, tensor.tensor.options().dtype(stored).device(at::kCPU))};
     read_whole(reader, read);
     tensor.tensor.copy_(read.tensor);
   }
@@ -133,7 +141,7 @@ void load_training(const CheckpointReader& reader, const CheckpointState& state,
   const Range lanes = training.task().lanes();
   for (const LaneState& carried : training.task().lane_states()) {
     reader.expect({carried.name, element_type(carried.own.scalar_type()), {training.task().all_lanes(), carried.own.size(1)}});
-    if (!lanes.empty()) reader.read(carried.name, lanes, carried.own.mutable_data_ptr());
+    if (!lanes.empty()) read_rows(reader, carried.name, lanes, carried.own);
   }
 }
 

@@ -28,7 +28,7 @@ void LanguageModelEvaluator::run_window(const WindowBatch& batch, double& nats, 
     stream_.begin_window(batch.index == 0 || plan_.overlapping() ? stream_.zero_history() : stream_.history());
     stream_.advance(window.tokens);
   }
-  const at::Tensor losses = stream_.negative_log_probabilities(window.targets.narrow(0, skipped, window.steps * lanes - skipped));
+  const at::Tensor losses = stream_.negative_log_probabilities(window.targets.narrow(0, skipped, window.steps * lanes - skipped)).cpu();
   const double* const loss = losses.const_data_ptr<double>();
   const std::int64_t start = plan_.window(batch.index).start;
   for (std::int64_t lane = 0; lane < lanes; ++lane) {

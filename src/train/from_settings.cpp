@@ -77,15 +77,12 @@ at::ScalarType number_type_from(const Settings& settings) {
   return settings.train.precision == Precision::float64 ? at::kDouble : at::kFloat;
 }
 
-at::TensorOptions tensor_options_from(const Settings& settings) {
-  if (settings.train.device == DeviceChoice::cuda) {
-    throw ConfigError("train.device is cuda, but this version computes on CPUs only", "train.device", "set train.device = cpu or auto");
-  }
-  if (settings.train.precision == Precision::tf32) {
+at::TensorOptions tensor_options_from(const Settings& settings, at::Device device) {
+  if (settings.train.precision == Precision::tf32 && device.is_cpu()) {
     throw ConfigError("train.precision is tf32, but this run computes on CPUs, which have no such numbers", "train.precision",
-                      "set train.precision = float32: the weights are the same, so the run may also be resumed on a GPU");
+                      "set train.precision = float32, or train on GPUs");
   }
-  return at::TensorOptions(number_type_from(settings)).device(at::kCPU);
+  return at::TensorOptions(number_type_from(settings)).device(device);
 }
 
 std::optional<at::ScalarType> activation_type_from(const Settings& settings) {

@@ -25,7 +25,7 @@ Keep keep_from(const Settings& settings);
 // Of weights, states and optimizer; tf32 is a way to multiply float32.
 at::ScalarType number_type_from(const Settings& settings);
 // Tensors to compute with. Throws ConfigError where the device does not have the precision.
-at::TensorOptions tensor_options_from(const Settings& settings);
+at::TensorOptions tensor_options_from(const Settings& settings, at::Device device);
 // The type of activations in training where it is not that of the weights. Evaluation computes in the weights' type.
 std::optional<at::ScalarType> activation_type_from(const Settings& settings);
 

@@ -8,6 +8,7 @@ NormalisedInput::NormalisedInput(const Normalisation& normalisation, at::TensorO
   const at::Tensor share = at::arange(256, at::kDouble) / 255;  // of white
   const at::Tensor mean = at::tensor(normalisation.mean, at::kDouble), deviation = at::tensor(normalisation.deviation, at::kDouble);
   table_ = ((share.unsqueeze(0) - mean.unsqueeze(1)) / deviation.unsqueeze(1)).to(options.dtype()).contiguous();
+  device_ = options.device();
 }
 
 LabelledSequences NormalisedInput::operator()(const SequenceBatch& batch) const {
@@ -24,7 +25,7 @@ LabelledSequences NormalisedInput::operator()(const SequenceBatch& batch) const 
     }
   });
   const at::Tensor labels = at::from_blob(const_cast<std::int64_t*>(batch.labels.data()), {batch.lanes}, at::kLong);
-  return {.lanes = batch.lanes, .input = input, .labels = labels};
+  return {.lanes = batch.lanes, .input = on_device(input, device_), .labels = labels};
 }
 
 }  // namespace trellis

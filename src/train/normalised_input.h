@@ -12,11 +12,12 @@ namespace trellis {
 class NormalisedInput {
  public:
   NormalisedInput(const Normalisation& normalisation, at::TensorOptions options);
-  // The labels share the batch's memory.
+  // The input lies on the device of `options`; the labels share the batch's memory.
   LabelledSequences operator()(const SequenceBatch& batch) const;
 
  private:
   at::Tensor table_;  // [channels, 256]: what each byte becomes
+  at::Device device_ = at::kCPU;
 };
 
 }  // namespace trellis

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <vector>
 
 #include "base/time_span.h"
 #include "model/launch.h"
@@ -14,14 +13,16 @@ double global_norm(const Parameters& gradients) {
   const TimeSpan timed("gradient norm");
   const at::Tensor& flat = gradients.flat();
   const std::int64_t blocks = (flat.numel() + kNormBlock - 1) / kNormBlock;
-  std::vector<double> sums(static_cast<std::size_t>(blocks));
+  at::Tensor sums = at::empty({blocks}, flat.options().dtype(at::kDouble));
   with_element_type(flat.scalar_type(), [&]<class T>() {
     const auto kernel = kernels_for<T>(flat.device()).squared_norm;
-    at::parallel_for(0, blocks, 1, [&](std::int64_t begin, std::int64_t end) {
-      kernel(flat.const_data_ptr<T>(), flat.numel(), sums.data(), {begin, end}, nullptr);
+    launch_range(flat.device(), {0, blocks}, 1, [&](Range part, void* stream) {
+      kernel(flat.const_data_ptr<T>(), flat.numel(), sums.mutable_data_ptr<double>(), part, stream);
     });
   });
-  return std::sqrt(std::accumulate(sums.begin(), sums.end(), 0.0));
+  sums = sums.cpu();
+  const double* const first = sums.const_data_ptr<double>();
+  return std::sqrt(std::accumulate(first, first + blocks, 0.0));
 }
 
 double clipping_factor(double norm, double clip) { return clip > 0 ? std::min(1.0, clip / (norm + 1e-6)) : 1.0; }

@@ -13,6 +13,7 @@
 #include "base/time_span.h"
 #include "checkpoint/catalogue.h"
 #include "checkpoint/run_lock.h"
+#include "comm/rendezvous.h"
 #include "config/base_rate.h"
 #include "config/setting_values.h"
 #include "config/settings_resume.h"
@@ -23,6 +24,7 @@
 #include "report/metrics.h"
 #include "report/progress.h"
 #include "train/checkpointing.h"
+#include "train/compute_device.h"
 #include "train/dataset.h"
 #include "train/from_settings.h"
 #include "train/make_task.h"
@@ -71,6 +73,8 @@ class Trainer {
   CheckpointState resumed_state_;
   Settings settings_;
   Dataset data_;
+  at::Device device_ = at::kCPU;
+  std::optional<ProcessGroup> gpu_group_;  // sums gradients where they lie; ranks_.group has CPU tensors
   std::unique_ptr<Task> task_;
   std::optional<TrainingStep> training_;
   std::unique_ptr<Evaluator> evaluator_;  // null without validation
@@ -98,10 +102,15 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
     data_.expect_settings(settings_);
     return shape_from(settings_, data_.vocabulary_size());
   });
-  const at::TensorOptions options = agree(ranks_.world, [&] { return tensor_options_from(settings_); });
+  device_ = choose_device(ranks_.world, settings_.train.device);
+  allow_tf32(settings_.train.precision == Precision::tf32);
+  const at::TensorOptions options = agree(ranks_.world, [&] { return tensor_options_from(settings_, device_); });
   schedule_ = schedule_from(settings_);
   task_ = make_training_task(ranks_, data_, settings_, shape, options);
-  training_.emplace(ranks_, *task_, shape, optimizer_rule_from(settings_), options);
+  if (device_.is_cuda() && ranks_.size() > 1) {
+    gpu_group_.emplace(make_backend(device_, ranks_.world, {.group_name = "gpus"}, make_store(ranks_.world)), "gpus", ranks_.group.watchdog());
+  }
+  training_.emplace(Ranks{ranks_.world, gpu_group_ ? *gpu_group_ : ranks_.group}, *task_, shape, optimizer_rule_from(settings_), options);
   load_or_initialize();
   task_->begin_pass(state_.epoch, state_.window);
 
@@ -200,7 +209,7 @@ void Trainer::begin_metrics() {
     } else {
       metrics_->write(RunStartEvent{.corpus = request_.data.string(),
                                     .precision = format_value(settings_.train.precision),
-                                    .device = "cpu",
+                                    .device = device_.is_cuda() ? "cuda" : "cpu",
                                     .settings = to_ini(settings_),
                                     .ranks = ranks_.size(),
                                     .parameters = training_->weights().layout().count()});

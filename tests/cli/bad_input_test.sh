@@ -62,7 +62,8 @@ bad 78 "schedule.floor is 1, expected at most optimizer.learning_rate" schedule.
 bad 78 "schedule.milestones is 3,2, expected rising numbers" schedule.milestones=3,2
 bad 78 "tokens in 5000 lanes leave 0 for each, expected at least 2" train.lanes=5000
 bad 78 "lanes leave 0 for each" valid.lanes=2000
-bad 78 "train.device is cuda, but" train.device=cuda
+if ! nvidia-smi -L >nvidia-smi.log 2>&1; then bad 78 "cuda is asked for, but no NVIDIA driver shows a GPU here" train.device=cuda; fi
+bad 78 "train.precision is tf32, but this run computes on CPUs" train.device=cpu train.precision=tf32
 
 # --- configuration files ---
 printf '[train]\nlanes = 7\n[modle]\nlevels = 4\n' > section.ini

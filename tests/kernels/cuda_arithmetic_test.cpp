@@ -2,7 +2,9 @@
 // threads. Threads run in rising and in falling order between two barriers: a body that lacks a barrier differs.
 #include <cmath>
 
+#include "base/errors.h"
 #include "kernels/cuda/table_on.h"
+#include "kernels/cuda_kernels.h"
 #include "tests/kernels/device_kernels_checks.h"
 
 namespace trellis {
@@ -68,6 +70,16 @@ TEST(CudaArithmetic, DivisionIsTheSameOnBothSidesOf32Bits) {
       EXPECT_EQ(result.rest, n % by);
     }
   }
+}
+
+TEST(CudaKernels, AreThereOnceTheModuleHasHandedThemOver) {
+  EXPECT_THROW(cuda_kernels<float>(), InternalError);
+  const KernelTable<float> of_float = Simulated<float, false>::table();
+  const CudaKernels kernels{&of_float, nullptr, nullptr, nullptr};
+  register_cuda_kernels(&kernels);
+  EXPECT_EQ(&cuda_kernels<float>(), &of_float);
+  register_cuda_kernels(nullptr);
+  EXPECT_THROW(cuda_kernels<float>(), InternalError);
 }
 
 }  // namespace

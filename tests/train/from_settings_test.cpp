@@ -24,14 +24,20 @@ TEST(FromSettings, Tf32IsAWayToMultiplyFloat32) {
 }
 
 TEST(FromSettings, Tf32OnACpuIsRefusedWithTheWayOut) {
-  EXPECT_EQ(tensor_options_from(with(Precision::float32)).dtype(), at::kFloat);
+  EXPECT_EQ(tensor_options_from(with(Precision::float32), at::kCPU).dtype(), at::kFloat);
   try {
-    tensor_options_from(with(Precision::tf32));
+    tensor_options_from(with(Precision::tf32), at::kCPU);
     FAIL() << "tf32 on a CPU was taken";
   } catch (const ConfigError& error) {
     EXPECT_THAT(error.fact(), HasSubstr("train.precision is tf32"));
     EXPECT_THAT(error.fix(), HasSubstr("train.precision = float32"));
   }
+}
+
+TEST(FromSettings, TensorsLieOnTheDeviceThatWasChosen) {
+  const at::TensorOptions options = tensor_options_from(with(Precision::tf32), at::Device(at::kCUDA, 1));
+  EXPECT_EQ(options.device(), at::Device(at::kCUDA, 1));
+  EXPECT_EQ(options.dtype(), at::kFloat);
 }
 
 }  // namespace

@@ -1,0 +1,75 @@
+#include "train/compute_device.h"
+
+#include <ATen/Context.h>
+#include <dlfcn.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/errors.h"
+#include "base/log.h"
+#include "comm/cuda_module.h"
+#include "comm/node.h"
+#include "mpi/agreement.h"
+
+namespace trellis {
+namespace {
+
+// Said before the module is loaded, which takes seconds.
+void require_driver() {
+  if (gpu_is_visible()) return;
+  throw ConfigError("cuda is asked for, but no NVIDIA driver shows a GPU here", "train.device, or --device",
+                    "look at nvidia-smi and CUDA_VISIBLE_DEVICES, or give cpu");
+}
+
+int gpu_of(const NodePlace& place) {
+  const int gpus = cuda_module().device_count();
+  if (gpus == 0) {
+    throw ConfigError("cuda is asked for, but LibTorch finds no GPU that it can use", "train.device, or --device",
+                      "is the driver new enough for the CUDA of this LibTorch? look at nvidia-smi, or give cpu");
+  }
+  // one visible GPU: a scheduler gave each rank its own
+  if (gpus > 1 && place.size > gpus) {
+    throw ConfigError(fmt::format("{} ranks on this machine, but it has {} GPUs", place.size, gpus), "train.device = cuda",
+                      fmt::format("start {} ranks here: each has a GPU of its own", gpus));
+  }
+  return place.rank % gpus;
+}
+
+}  // namespace
+
+bool gpu_is_visible() {
+  void* const driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
+  if (!driver) return false;
+  const auto initialise = reinterpret_cast<int (*)(unsigned)>(dlsym(driver, "cuInit"));
+  const auto count = reinterpret_cast<int (*)(int*)>(dlsym(driver, "cuDeviceGetCount"));
+  int gpus = 0;
+  return initialise && count && initialise(0) == 0 && count(&gpus) == 0 && gpus > 0;
+}
+
+at::Device choose_device(const Communicator& world, DeviceChoice choice) {
+  if (choice == DeviceChoice::cpu) return at::kCPU;
+  const bool usable = has_cuda_module() && gpu_is_visible();
+  if (choice == DeviceChoice::automatic && world.all_reduce(std::int64_t{usable}, Reduction::min) == 0) return at::kCPU;
+  const NodePlace place = node_place(world);
+  const int index = agree(world, [&] {
+    require_driver();
+    const int gpu = gpu_of(place);
+    cuda_module().set_device(gpu);
+    return gpu;
+  });
+  char host[256] = {};
+  gethostname(host, sizeof host - 1);
+  const auto places = world.gather(fmt::format("{} on {} GPU {}", world.rank(), host, index), 0);
+  if (world.rank() == 0) log_info("rank {}", fmt::join(places, ", rank "));
+  return {at::kCUDA, static_cast<at::DeviceIndex>(index)};
+}
+
+at::Device first_gpu() {
+  require_driver();
+  cuda_module().set_device(gpu_of({}));
+  return {at::kCUDA, 0};
+}
+
+void allow_tf32(bool allow) { at::globalContext().setAllowTF32CuBLAS(allow); }
+
+}  // namespace trellis

@@ -1,0 +1,26 @@
+// The device that each rank of a run computes on.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include "config/settings.h"
+#include "mpi/communicator.h"
+
+namespace trellis {
+
+// Whether NVIDIA's driver is here and shows a GPU; asks the driver alone, which costs a few milliseconds.
+bool gpu_is_visible();
+
+// Collective: all ranks compute on CPUs, or each on a GPU of its machine: the one with the number of its place among the
+// machine's ranks. Made current here, before any communicator of GPUs. Rank 0 logs which rank has which.
+// automatic: GPUs where this build and every rank's machine have them, CPUs otherwise.
+// Throws ConfigError, on every rank, when GPUs are asked for and cannot be had.
+at::Device choose_device(const Communicator& world, DeviceChoice choice);
+
+// The first GPU, made current, for a program of one process. Throws as above.
+at::Device first_gpu();
+
+// Whether products of float32 matrices may be rounded to TF32 on a GPU.
+void allow_tf32(bool allow);
+
+}  // namespace trellis
