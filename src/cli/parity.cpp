@@ -6,6 +6,7 @@
 #include "base/errors.h"
 #include "base/version.h"
 #include "config/command_line.h"
+#include "train/compute_device.h"
 
 namespace trellis {
 
@@ -17,11 +18,11 @@ int parity_command(const std::vector<std::string>& arguments) {
                    "Replays parity files: cases that an independent implementation of the network wrote, with every mask and\n"
                    "every number. Prints each quantity's error, max |a - b| / max |b|, and ends with 0 only if all are within\n"
                    "the limit (1e-9 in float64, 1e-5 in float32). bf16 is float32 with activations in bfloat16: of the first step, loss,\n"
-                   "h, c and gradients, by |a - b| / |b| in Frobenius norm, limit 5e-2. A file without weights (published_*.h5), of what the model of the\n"
+                   "h, c and gradients, by |a - b| / |b| in Frobenius norm, limit 5e-2; so is tf32, on a GPU, limit 2e-3. A file without weights (published_*.h5), of what the model of the\n"
                    "paper's authors answers, needs --weights and comes alone.");
   line.section("Flags")
-      .add("dtype", "TYPE", "float64, float32 or bf16", dtype)
-      .add("device", "DEVICE", "cpu", device)
+      .add("dtype", "TYPE", "float64, float32, bf16, or on a GPU tf32", dtype)
+      .add("device", "DEVICE", "cpu or cuda, which is the first GPU", device)
       .add("weights", "FILE", "safetensors file with the weights, under the authors' parameter names", weights)
       .add_switch("quiet", "one line a file: its largest error", quiet)
       .positional("FILE", "parity files", files);
@@ -31,17 +32,21 @@ int parity_command(const std::vector<std::string>& arguments) {
     case CommandLine::Parsed::ready: break;
   }
   if (files.empty()) throw UsageError("no file is given", "command line", "parity FILE...; parity --help explains");
-  if (dtype != "float64" && dtype != "float32" && dtype != "bf16") {
-    throw UsageError("--dtype is '" + dtype + "'", "command line", "give float64, float32 or bf16");
+  if (dtype != "float64" && dtype != "float32" && dtype != "bf16" && dtype != "tf32") {
+    throw UsageError("--dtype is '" + dtype + "'", "command line", "give float64, float32, bf16 or tf32");
   }
   if (dtype == "bf16" && !weights.empty()) throw UsageError("--dtype is bf16, but --weights only evaluates", "command line", "give float64 or float32");
-  if (device != "cpu") throw ConfigError("--device is '" + device + "', but this version computes on cpu only", "command line", "give cpu");
+  if (device != "cpu" && device != "cuda") throw UsageError("--device is '" + device + "'", "command line", "give cpu or cuda");
+  const bool tf32 = dtype == "tf32";
+  if (tf32 && device == "cpu") throw ConfigError("--dtype is tf32, which CPUs do not have", "command line", "give float32, or --device cuda");
   if (!weights.empty() && files.size() > 1) {
     throw UsageError(fmt::format("--weights are of one parity file, but {} are given", files.size()), "command line", "give one FILE");
   }
   const at::ScalarType type = dtype == "float64" ? at::kDouble : at::kFloat;
-  const std::optional<at::ScalarType> activations = dtype == "bf16" ? std::optional(at::kBFloat16) : std::nullopt;
-  const double limit = parity_limit(activations.value_or(type));
+  const std::optional<at::ScalarType> activations = dtype == "bf16" ? std::optional(at::kBFloat16) : tf32 ? std::optional(at::kFloat) : std::nullopt;
+  const double limit = tf32 ? 2e-3 : parity_limit(activations.value_or(type));
+  const at::Device place = device == "cuda" ? first_gpu() : at::Device(at::kCPU);
+  allow_tf32(tf32);
 
   bool passed = true;
   for (const std::string& path : files) {
@@ -51,7 +56,7 @@ int parity_command(const std::vector<std::string>& arguments) {
     }
     if (!weights.empty() && file.contains("params")) throw UsageError("the file holds weights of its own", path, "leave --weights out");
     ParityResult worst;
-    const at::TensorOptions options(type);
+    const at::TensorOptions options = at::TensorOptions(type).device(place);
     const std::vector<ParityResult> results = weights.empty() ? replay_parity(file, options, activations) : replay_published(file, SafetensorsFile::open(weights), options);
     for (const ParityResult& result : results) {
       const bool within = result.error <= limit;

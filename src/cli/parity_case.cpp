@@ -90,7 +90,7 @@ at::Tensor ParityCase::read(const std::string& name, at::IntArrayRef shape) cons
   if (values.sizes() != shape) {
     refuse(fmt::format("the shape is [{}], expected [{}]", fmt::join(values.sizes(), ", "), fmt::join(shape, ", ")), name);
   }
-  return values.to(options_.dtype());
+  return values.to(options_.device(), at::typeMetaToScalarType(options_.dtype()));
 }
 
 at::Tensor ParityCase::read_if_there(const std::string& name, at::IntArrayRef shape) const {

@@ -118,7 +118,7 @@ std::vector<ParityResult> replay_classifier(const TrainingCase& parity_case, std
 }  // namespace
 
 double parity_error(const at::Tensor& actual, const at::Tensor& expected) {
-  const at::Tensor a = actual.to(at::kDouble).reshape(-1), b = expected.to(at::kDouble).reshape(-1);
+  const at::Tensor a = actual.to(at::Device(at::kCPU), at::kDouble).reshape(-1), b = expected.to(at::kDouble).reshape(-1);
   if (a.numel() != b.numel()) return std::numeric_limits<double>::infinity();
   if (b.numel() == 0) return 0;
   const double difference = (a - b).abs().max().item<double>(), largest = b.abs().max().item<double>();
@@ -127,7 +127,7 @@ double parity_error(const at::Tensor& actual, const at::Tensor& expected) {
 }
 
 double parity_distance(const at::Tensor& actual, const at::Tensor& expected) {
-  const at::Tensor a = actual.to(at::kDouble).reshape(-1), b = expected.to(at::kDouble).reshape(-1);
+  const at::Tensor a = actual.to(at::Device(at::kCPU), at::kDouble).reshape(-1), b = expected.to(at::kDouble).reshape(-1);
   if (a.numel() != b.numel()) return std::numeric_limits<double>::infinity();
   const double difference = (a - b).norm().item<double>(), length = b.norm().item<double>();
   const double error = length == 0 ? difference : difference / length;
