@@ -14,18 +14,26 @@ std::vector<std::int64_t> dilations_of(const TrellisShape& shape) {
   return dilations;
 }
 
+// The places as the kernels of values' device see them; on a CPU they are shared.
+at::Tensor on_device_of(const std::vector<std::int64_t>& places, const at::Tensor& values) {
+  const at::Tensor host = at::from_blob(const_cast<std::int64_t*>(places.data()), {static_cast<std::int64_t>(places.size())}, at::kLong);
+  return on_device(host, values.device());
+}
+
 // values [nodes * lanes, channels], perhaps strided by rows, from or into the steps of a contiguous matrix
 void gather(const at::Tensor& values, const std::vector<std::int64_t>& places, const at::Tensor& source, std::int64_t lanes) {
+  const at::Tensor where = on_device_of(places, values);
   with_activation_type(values.scalar_type(), [&]<class T>() {
-    const GatherSteps<T> args{.channels = values.size(1), .lanes = lanes, .places = places.data(), .source = const_data<T>(source),
+    const GatherSteps<T> args{.channels = values.size(1), .lanes = lanes, .places = where.const_data_ptr<std::int64_t>(), .source = const_data<T>(source),
                               .stride = values.stride(0), .values = mutable_data<T>(values)};
     launch(values.device(), kernels_for<T>(values.device()).gather_steps, args, {0, values.size(0)}, grain_for(values.size(1)));
   });
 }
 
 void scatter_add(const at::Tensor& sums, const std::vector<std::int64_t>& places, const at::Tensor& values, std::int64_t lanes) {
+  const at::Tensor where = on_device_of(places, values);
   with_activation_type(values.scalar_type(), [&]<class T>() {
-    const ScatterAddSteps<T> args{.channels = values.size(1), .lanes = lanes, .places = places.data(), .stride = values.stride(0),
+    const ScatterAddSteps<T> args{.channels = values.size(1), .lanes = lanes, .places = where.const_data_ptr<std::int64_t>(), .stride = values.stride(0),
                                   .values = const_data<T>(values), .sums = mutable_data<T>(sums)};
     launch(values.device(), kernels_for<T>(values.device()).scatter_add_steps, args, {0, values.size(0)}, grain_for(values.size(1)));
   });

@@ -21,7 +21,7 @@ struct MixtureOfSoftmaxes::Tile {
   at::Tensor mask;              // [rows, K E] or undefined
   at::Tensor targets;           // [rows] int64
   double scale;
-  double* loss;                 // [rows], overwritten
+  at::Tensor loss;              // [rows], overwritten
 };
 
 MixtureOfSoftmaxes::MixtureOfSoftmaxes(const TrellisShape& shape, std::int64_t rows, at::TensorOptions options)
@@ -35,7 +35,7 @@ MixtureOfSoftmaxes::MixtureOfSoftmaxes(const TrellisShape& shape, std::int64_t r
 
 at::Tensor MixtureOfSoftmaxes::mask_rows(const at::Tensor& mask, std::int64_t first_row, std::int64_t rows) const {
   if (!mask.defined()) return {};
-  const at::Tensor lanes = at::arange(first_row, first_row + rows, at::kLong).remainder(mask.size(0));
+  const at::Tensor lanes = at::arange(first_row, first_row + rows, mask.options().dtype(at::kLong)).remainder(mask.size(0));
   return mask.index_select(0, lanes);
 }
 
@@ -55,12 +55,12 @@ void MixtureOfSoftmaxes::run_tile(const Parameters& weights, const Tile& tile, P
   at::Tensor logits = logits_.narrow(0, 0, rows * K);
   at::addmm_out(logits, weights.view("decoder_bias"), latent, weights.view("embedding").t());
   const at::Tensor targets = tile.targets.repeat_interleave(K);
-  const at::Tensor expert_loss = at::empty({rows, K}, at::kDouble);
-  cross_entropy(logits, targets, expert_loss.mutable_data_ptr<double>(), gradients ? at::ones({rows * K}, options_) : at::Tensor());
+  const at::Tensor expert_loss = at::empty({rows, K}, options_.dtype(at::kDouble));
+  cross_entropy(logits, targets, expert_loss.view(-1), gradients ? at::ones({rows * K}, options_) : at::Tensor());
 
   const at::Tensor joint = mixed.log_prior - expert_loss;  // log pi_k p_k(target)
   const at::Tensor log_p = at::logsumexp(joint, 1, true);
-  at::from_blob(tile.loss, {rows, 1}, at::kDouble).copy_(-log_p);
+  tile.loss.unsqueeze(1).copy_(-log_p);
   if (!gradients) return;
 
   const at::Tensor posterior = (joint - log_p).exp();
@@ -87,27 +87,27 @@ at::Tensor MixtureOfSoftmaxes::run(const Parameters& weights, const std::vector<
                                    Parameters* gradients) {
   const std::int64_t rows = targets.size(0);
   expect_within_vocabulary(targets, vocabulary_);
-  at::Tensor losses = at::zeros({static_cast<std::int64_t>(blocks.size()), rows}, at::kDouble);
+  at::Tensor losses = at::zeros({static_cast<std::int64_t>(blocks.size()), rows}, options_.dtype(at::kDouble));
+  const at::Tensor words = on_device(targets, losses.device());
   if (gradients) {
     for (const char* const name : kParameters) gradients->view(name).zero_();
   }
-  double* loss = losses.mutable_data_ptr<double>();
-  for (const LossRows& block : blocks) {
-    const TimeSpan timed("mixture", {.item = &block - blocks.data()});
+  for (std::size_t n = 0; n < blocks.size(); ++n) {
+    const LossRows& block = blocks[n];
+    const TimeSpan timed("mixture", {.item = static_cast<std::ptrdiff_t>(n)});
     for (std::int64_t row = 0; row < rows; row += tile_rows_) {
       const std::int64_t count = std::min(tile_rows_, rows - row);
       run_tile(weights,
                {.hidden = block.hidden.narrow(0, row, count),
                 .d_hidden = gradients ? block.d_hidden.narrow(0, row, count) : at::Tensor(),
                 .mask = mask_rows(block.latent_mask, row, count),
-                .targets = targets.narrow(0, row, count),
+                .targets = words.narrow(0, row, count),
                 .scale = block.scale,
-                .loss = loss + row},
+                .loss = losses[static_cast<std::int64_t>(n)].narrow(0, row, count)},
                gradients);
     }
-    loss += rows;
   }
-  return losses;
+  return losses.cpu();
 }
 
 at::Tensor MixtureOfSoftmaxes::log_probabilities(const Parameters& weights, const at::Tensor& hidden) {

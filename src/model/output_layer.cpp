@@ -19,14 +19,14 @@ void expect_within_vocabulary(const at::Tensor& targets, std::int64_t vocabulary
           "targets lie within the vocabulary");
 }
 
-void cross_entropy(const at::Tensor& logits, const at::Tensor& targets, double* loss, const at::Tensor& scale) {
+void cross_entropy(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& loss, const at::Tensor& scale) {
   const std::int64_t classes = logits.size(1);
   with_element_type(logits.scalar_type(), [&]<class T>() {
     const CrossEntropy<T> args{.classes = classes,
                                .stride = classes,
                                .logits = logits.mutable_data_ptr<T>(),
                                .targets = targets.const_data_ptr<std::int64_t>(),
-                               .loss = loss,
+                               .loss = loss.mutable_data_ptr<double>(),
                                .scale = const_data<T>(scale)};
     launch(logits.device(), kernels_for<T>(logits.device()).cross_entropy, args, {0, logits.size(0)}, grain_for(4 * classes));
   });

@@ -42,7 +42,7 @@ std::unique_ptr<OutputLayer> make_output_layer(const TrellisShape& shape, std::i
 void expect_within_vocabulary(const at::Tensor& targets, std::int64_t vocabulary);
 
 // Cross entropy of rows of logits in the logits' own memory (kernels/cross_entropy.h). logits [rows, classes] contiguous,
-// targets [rows] int64 on the CPU, loss [rows] (nats, overwritten); scale [rows] or undefined: no gradient.
-void cross_entropy(const at::Tensor& logits, const at::Tensor& targets, double* loss, const at::Tensor& scale);
+// targets [rows] int64, loss [rows] float64 (nats, overwritten); scale [rows] or undefined: no gradient. All on one device.
+void cross_entropy(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& loss, const at::Tensor& scale);
 
 }  // namespace trellis

@@ -24,9 +24,10 @@ ClassificationSums SequenceClassifier::forward(const Parameters& weights, const 
   at::Tensor logits = at::addmm(weights.view("linear_bias"), stack_.output(), weights.view("linear_weight").t());
   if (const at::Tensor mask = DropoutMasks::of(masks.outputs, 0); mask.defined()) logits.mul_(mask);
   log_probabilities_ = at::log_softmax(logits, 1);
-  const at::Tensor of_label = log_probabilities_.gather(1, batch.labels.view({-1, 1}));
+  labels_ = on_device(batch.labels, logits.device());
+  const at::Tensor of_label = log_probabilities_.gather(1, labels_.view({-1, 1}));
   return {.loss = -of_label.to(at::kDouble).sum().item<double>(),
-          .correct = log_probabilities_.argmax(1).eq(batch.labels).sum().item<std::int64_t>()};
+          .correct = log_probabilities_.argmax(1).eq(labels_).sum().item<std::int64_t>()};
 }
 
 ClassificationSums SequenceClassifier::forward_backward(const Parameters& weights, const LabelledSequences& batch, const DropoutMasks& masks,
@@ -35,7 +36,7 @@ ClassificationSums SequenceClassifier::forward_backward(const Parameters& weight
   if (batch.lanes == 0) return {};
   const ClassificationSums sums = forward(weights, batch, masks);
   at::Tensor d_logits = log_probabilities_.exp();
-  d_logits.scatter_add_(1, batch.labels.view({-1, 1}), at::full({batch.lanes, 1}, -1, d_logits.options()));
+  d_logits.scatter_add_(1, labels_.view({-1, 1}), at::full({batch.lanes, 1}, -1, d_logits.options()));
   d_logits.mul_(1.0 / static_cast<double>(all_sequences));
   if (const at::Tensor mask = DropoutMasks::of(masks.outputs, 0); mask.defined()) d_logits.mul_(mask);
   multiply(gradients.view("linear_weight"), d_logits.t(), stack_.output(), Accumulate::overwrite);

@@ -54,6 +54,7 @@ class SequenceClassifier {
   EffectiveKernels kernels_;
   LastStepStack stack_;
   at::Tensor log_probabilities_;
+  at::Tensor labels_;  // of the batch, where the network computes
 };
 
 }  // namespace trellis

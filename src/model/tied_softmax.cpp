@@ -23,7 +23,7 @@ struct TiedSoftmax::Tile {
   at::Tensor hidden, d_hidden;  // [rows, O]; d_hidden undefined for no gradient
   at::Tensor targets;           // [rows] int64, within the span
   at::Tensor scale;             // [rows]
-  double* loss;                 // [rows], overwritten
+  at::Tensor loss;              // [rows], overwritten
   bool first;                   // the first tile of its span overwrites the span's gradients
 };
 
@@ -129,8 +129,8 @@ at::Tensor TiedSoftmax::log_probabilities(const Parameters& weights, const at::T
 at::Tensor TiedSoftmax::run(const Parameters& weights, const std::vector<LossRows>& blocks, const at::Tensor& targets,
                             Parameters* gradients) {
   const std::int64_t rows = targets.size(0), block_count = static_cast<std::int64_t>(blocks.size());
-  at::Tensor losses = at::zeros({block_count, rows}, at::kDouble);
-  double* const loss = losses.mutable_data_ptr<double>();
+  const at::Device device = options_.device();
+  const at::Tensor losses = at::zeros({block_count, rows}, options_.dtype(at::kDouble));
 
   // The head sees every row; a word of a tail cluster stands there as its cluster's entry.
   expect_within_vocabulary(targets, shape_.vocabulary);
@@ -144,6 +144,7 @@ at::Tensor TiedSoftmax::run(const Parameters& weights, const std::vector<LossRow
     head_targets.mutable_data_ptr<std::int64_t>()[row] = cluster == 0 ? word : head_span.words.end + cluster - 1;
     if (cluster > 0) rows_of_cluster[static_cast<std::size_t>(cluster - 1)].push_back(row);
   }
+  head_targets = on_device(head_targets, device);
   if (gradients && rows == 0) clear_span(head_span, *gradients);
 
   const std::int64_t head_tile = tile_rows(rows, head_span.words.size() + head_span.entries);
@@ -158,7 +159,7 @@ at::Tensor TiedSoftmax::run(const Parameters& weights, const std::vector<LossRow
                 .d_hidden = gradients ? block.d_hidden.narrow(0, row, count) : at::Tensor(),
                 .targets = head_targets.narrow(0, row, count),
                 .scale = at::full({count}, block.scale, options_),
-                .loss = loss + n * rows + row,
+                .loss = losses[n].narrow(0, row, count),
                 .first = first},
                gradients);
       first = false;
@@ -175,8 +176,9 @@ at::Tensor TiedSoftmax::run(const Parameters& weights, const std::vector<LossRow
       if (gradients) clear_span(span, *gradients);
       continue;
     }
-    const at::Tensor index = at::tensor(members, at::kLong);
-    const at::Tensor local = (targets.index_select(0, index) - span.words.begin).repeat({block_count});
+    const at::Tensor host_index = at::tensor(members, at::kLong);
+    const at::Tensor local = on_device((targets.index_select(0, host_index) - span.words.begin).repeat({block_count}), device);
+    const at::Tensor index = on_device(host_index, device);  // each row once, so that sums over it have one order
     const at::Tensor hidden = rows_of(gathered_, total, shape_.outputs);
     const at::Tensor d_hidden = gradients ? rows_of(d_gathered_, total, shape_.outputs) : at::Tensor();
     const at::Tensor scale = at::empty({total}, options_);
@@ -185,7 +187,7 @@ at::Tensor TiedSoftmax::run(const Parameters& weights, const std::vector<LossRow
       at::index_select_out(part, blocks[static_cast<std::size_t>(n)].hidden, 0, index);
       scale.narrow(0, n * member_count, member_count).fill_(blocks[static_cast<std::size_t>(n)].scale);
     }
-    std::vector<double> tail_loss(static_cast<std::size_t>(total));
+    const at::Tensor tail_loss = at::empty({total}, options_.dtype(at::kDouble));
     const std::int64_t tile = tile_rows(total, span.words.size());
     for (std::int64_t row = 0; row < total; row += tile) {
       const std::int64_t count = std::min(tile, total - row);
@@ -194,7 +196,7 @@ at::Tensor TiedSoftmax::run(const Parameters& weights, const std::vector<LossRow
                 .d_hidden = gradients ? d_hidden.narrow(0, row, count) : at::Tensor(),
                 .targets = local.narrow(0, row, count),
                 .scale = scale.narrow(0, row, count),
-                .loss = tail_loss.data() + row,
+                .loss = tail_loss.narrow(0, row, count),
                 .first = row == 0},
                gradients);
     }
@@ -203,12 +205,10 @@ at::Tensor TiedSoftmax::run(const Parameters& weights, const std::vector<LossRow
         at::Tensor target = blocks[static_cast<std::size_t>(n)].d_hidden;
         target.index_add_(0, index, d_hidden.narrow(0, n * member_count, member_count));
       }
-      for (std::int64_t m = 0; m < member_count; ++m) {
-        loss[n * rows + members[static_cast<std::size_t>(m)]] += tail_loss[static_cast<std::size_t>(n * member_count + m)];
-      }
+      losses[n].index_add_(0, index, tail_loss.narrow(0, n * member_count, member_count));
     }
   }
-  return losses;
+  return losses.cpu();
 }
 
 }  // namespace trellis

@@ -111,12 +111,6 @@ TEST(Parity, TheErrorIsRelativeToTheLargestNumberAndNanIsNeverSmall) {
   EXPECT_EQ(parity_error(tensor({1, 1}), tensor({nan, 1})), infinity);
   EXPECT_EQ(parity_error(tensor({infinity}), tensor({infinity})), infinity);
   EXPECT_EQ(parity_error(tensor({1, 1}), tensor({1})), infinity);
-  EXPECT_EQ(frobenius_error(tensor({1, 5, 4}), tensor({1, 2, 8})), 5 / std::sqrt(69.0));
-  EXPECT_EQ(frobenius_error(tensor({3, 4}), tensor({0, 0})), 5);
-  EXPECT_EQ(frobenius_error(tensor({nan, 1}), tensor({1, 1})), infinity);
-  EXPECT_EQ(frobenius_error(tensor({1, 1}), tensor({1})), infinity);
-  EXPECT_TRUE(held_when_rounded({0, "grads/W2_v"}) && held_when_rounded({0, "loss"}) && held_when_rounded({0, "h"}) && held_when_rounded({0, "c"}));
-  EXPECT_FALSE(held_when_rounded({1, "loss"}) || held_when_rounded({0, "params/W2_v"}) || held_when_rounded({0, "aux_loss"}));
   EXPECT_EQ(parity_limit(at::kDouble), 1e-9);
   EXPECT_EQ(parity_limit(at::kFloat), 1e-5);
   EXPECT_EQ(parity_limit(at::kBFloat16), 5e-2);
