@@ -9,7 +9,8 @@ namespace trellis {
 namespace {
 
 // Memory for the logits of one tile. Fewer, larger tiles pass over the embedding and its gradient less often.
-constexpr std::int64_t kTileBytes = std::int64_t{16} << 20;
+// A CPU has less of them to spare than a GPU, which wants large products.
+constexpr std::int64_t kTileBytes = std::int64_t{16} << 20, kGpuTileBytes = std::int64_t{512} << 20;
 
 const char* const kParameters[] = {"embedding", "decoder_bias", "prior_weight", "prior_bias", "latent_weight", "latent_bias"};
 
@@ -27,7 +28,7 @@ struct MixtureOfSoftmaxes::Tile {
 MixtureOfSoftmaxes::MixtureOfSoftmaxes(const TrellisShape& shape, std::int64_t rows, at::TensorOptions options)
     : experts_(shape.experts), embedding_(shape.embedding), vocabulary_(shape.vocabulary), tile_rows_(1), options_(options) {
   const std::int64_t row_bytes = experts_ * vocabulary_ * static_cast<std::int64_t>(options.dtype().itemsize());
-  tile_rows_ = std::clamp<std::int64_t>(kTileBytes / row_bytes, 1, std::max<std::int64_t>(1, rows));
+  tile_rows_ = std::clamp<std::int64_t>((options.device().is_cuda() ? kGpuTileBytes : kTileBytes) / row_bytes, 1, std::max<std::int64_t>(1, rows));
   logits_ = at::empty({tile_rows_ * experts_, vocabulary_}, options);
   latent_ = at::empty({tile_rows_, experts_ * embedding_}, options);
   d_latent_ = at::empty_like(latent_);

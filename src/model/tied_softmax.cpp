@@ -9,7 +9,8 @@ namespace trellis {
 namespace {
 
 // Memory for the logits of one tile. Larger tiles mean fewer passes over the embedding's gradient.
-constexpr std::int64_t kTileBytes = std::int64_t{6} << 20;
+// A CPU wants them in its cache, a GPU large products.
+constexpr std::int64_t kTileBytes = std::int64_t{6} << 20, kGpuTileBytes = std::int64_t{256} << 20;
 
 // The first rows of a flat buffer, as a matrix.
 at::Tensor rows_of(const at::Tensor& memory, std::int64_t rows, std::int64_t channels) {
@@ -42,7 +43,8 @@ TiedSoftmax::TiedSoftmax(const TrellisShape& shape, std::int64_t rows, std::int6
 }
 
 std::int64_t TiedSoftmax::most_tile_rows(std::int64_t classes) const {
-  return std::max<std::int64_t>(16, kTileBytes / (classes * static_cast<std::int64_t>(options_.dtype().itemsize())));
+  const std::int64_t bytes = options_.device().is_cuda() ? kGpuTileBytes : kTileBytes;
+  return std::max<std::int64_t>(16, bytes / (classes * static_cast<std::int64_t>(options_.dtype().itemsize())));
 }
 
 std::int64_t TiedSoftmax::tile_rows(std::int64_t rows, std::int64_t classes) const {
