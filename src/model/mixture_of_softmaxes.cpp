@@ -95,7 +95,7 @@ at::Tensor MixtureOfSoftmaxes::run(const Parameters& weights, const std::vector<
   }
   for (std::size_t n = 0; n < blocks.size(); ++n) {
     const LossRows& block = blocks[n];
-    const TimeSpan timed("mixture", {.item = static_cast<std::ptrdiff_t>(n)});
+    const TimeSpan timed("mixture", {.item = static_cast<std::int64_t>(n)});
     for (std::int64_t row = 0; row < rows; row += tile_rows_) {
       const std::int64_t count = std::min(tile_rows_, rows - row);
       run_tile(weights,
