@@ -7,6 +7,7 @@
 
 #include "base/errors.h"
 #include "base/log.h"
+#include "comm/rendezvous.h"
 #include "comm/cuda_module.h"
 #include "comm/node.h"
 #include "mpi/agreement.h"
@@ -62,6 +63,12 @@ at::Device choose_device(const Communicator& world, DeviceChoice choice) {
   const auto places = world.gather(fmt::format("{} on {} GPU {}", world.rank(), host, index), 0);
   if (world.rank() == 0) log_info("rank {}", fmt::join(places, ", rank "));
   return {at::kCUDA, static_cast<at::DeviceIndex>(index)};
+}
+
+Ranks ranks_on(const Ranks& ranks, at::Device device, std::optional<ProcessGroup>& gpu_group) {
+  if (device.is_cpu() || ranks.size() == 1) return ranks;
+  gpu_group.emplace(make_backend(device, ranks.world, {.group_name = "gpus"}, make_store(ranks.world)), "gpus", ranks.group.watchdog());
+  return {ranks.world, *gpu_group};
 }
 
 at::Device first_gpu() {

@@ -3,8 +3,11 @@
 
 #include <ATen/ATen.h>
 
+#include <optional>
+
 #include "config/settings.h"
 #include "mpi/communicator.h"
+#include "train/ranks.h"
 
 namespace trellis {
 
@@ -16,6 +19,9 @@ bool gpu_is_visible();
 // automatic: GPUs where this build and every rank's machine have them, CPUs otherwise.
 // Throws ConfigError, on every rank, when GPUs are asked for and cannot be had.
 at::Device choose_device(const Communicator& world, DeviceChoice choice);
+
+// The ranks with a process group that sums tensors of `device` where they lie: one of GPUs, or the one they have. Collective.
+Ranks ranks_on(const Ranks& ranks, at::Device device, std::optional<ProcessGroup>& gpu_group);
 
 // The first GPU, made current, for a program of one process. Throws as above.
 at::Device first_gpu();

@@ -64,9 +64,9 @@ void Lamb::update(const OptimizerRule& rule, Parameters& weights, const Paramete
                              .epsilon = static_cast<T>(rule.epsilon),
                              .learning_rate = static_cast<T>(learning_rate)};
     const auto& kernels = kernels_for<T>(weights.flat().device());
-    launch(kernels.lamb_moments, args, {0, block_count_}, 1);
-    launch(kernels.lamb_trust, args, {0, tensor_count_}, tensor_count_);
-    launch(kernels.lamb_apply, args, {0, block_count_}, 1);
+    launch(weights.flat().device(), kernels.lamb_moments, args, {0, block_count_}, 1);
+    launch(weights.flat().device(), kernels.lamb_trust, args, {0, tensor_count_}, tensor_count_);
+    launch(weights.flat().device(), kernels.lamb_apply, args, {0, block_count_}, 1);
   });
 }
 

@@ -13,7 +13,6 @@
 #include "base/time_span.h"
 #include "checkpoint/catalogue.h"
 #include "checkpoint/run_lock.h"
-#include "comm/rendezvous.h"
 #include "config/base_rate.h"
 #include "config/setting_values.h"
 #include "config/settings_resume.h"
@@ -74,7 +73,7 @@ class Trainer {
   Settings settings_;
   Dataset data_;
   at::Device device_ = at::kCPU;
-  std::optional<ProcessGroup> gpu_group_;  // sums gradients where they lie; ranks_.group has CPU tensors
+  std::optional<ProcessGroup> gpu_group_;  // of ranks_on
   std::unique_ptr<Task> task_;
   std::optional<TrainingStep> training_;
   std::unique_ptr<Evaluator> evaluator_;  // null without validation
@@ -107,10 +106,7 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
   const at::TensorOptions options = agree(ranks_.world, [&] { return tensor_options_from(settings_, device_); });
   schedule_ = schedule_from(settings_);
   task_ = make_training_task(ranks_, data_, settings_, shape, options);
-  if (device_.is_cuda() && ranks_.size() > 1) {
-    gpu_group_.emplace(make_backend(device_, ranks_.world, {.group_name = "gpus"}, make_store(ranks_.world)), "gpus", ranks_.group.watchdog());
-  }
-  training_.emplace(Ranks{ranks_.world, gpu_group_ ? *gpu_group_ : ranks_.group}, *task_, shape, optimizer_rule_from(settings_), options);
+  training_.emplace(ranks_on(ranks_, device_, gpu_group_), *task_, shape, optimizer_rule_from(settings_), options);
   load_or_initialize();
   task_->begin_pass(state_.epoch, state_.window);
 

@@ -313,6 +313,36 @@ TYPED_TEST_P(DeviceKernels, UpdatesMatchTheReference) {
   }
 }
 
+TYPED_TEST_P(DeviceKernels, LambMatchesTheReference) {
+  using A = typename TypeParam::Activation;
+  using T = Compute<A>;
+  const std::vector<LambBlock> blocks{{0, 400, 0}, {400, 437, 0}, {448, 1000, 1}, {1008, 1013, 2}};
+  const std::vector<LambTensor> tensors{{0, 2, true}, {2, 3, false}, {3, 4, false}};
+  const std::int64_t count = 1024;
+  const auto gradient = this->random(count), mean = this->random(count);
+  auto variance = this->random(count), weights = this->random(count);
+  std::fill(weights.begin() + 1008, weights.end(), T(0));  // a tensor of length zero, and padding
+  for (auto& v : variance) v = v * v;
+  const auto [actual, expected] = this->both([&](const KernelTable<A>& kernels, auto& memory) {
+    const LambUpdate<T> lamb{.weights = memory.put(weights), .gradient = memory.put(gradient), .mean = memory.put(mean), .variance = memory.put(variance),
+                             .blocks = memory.put(blocks), .tensors = memory.put(tensors), .weight_sums = memory.put(std::vector<double>(4, 9.0)),
+                             .direction_sums = memory.put(std::vector<double>(4, 9.0)), .trust = memory.put(std::vector<double>(3, 9.0)),
+                             .gradient_scale = T(0.5), .weight_decay = T(0.1), .beta2 = T(0.999), .beta1_complement = T(0.1),
+                             .beta2_complement = T(0.001), .mean_correction = T(3), .variance_correction = T(0.1), .epsilon = T(1e-6),
+                             .learning_rate = T(0.3)};
+    for (const Range part : {Range{0, 1}, Range{1, 4}}) kernels.lamb_moments(lamb, part, nullptr);
+    kernels.lamb_trust(lamb, {0, 3}, nullptr);
+    for (const Range part : {Range{0, 3}, Range{3, 4}}) kernels.lamb_apply(lamb, part, nullptr);
+    const std::vector<double> trust = memory.get(lamb.trust, 3);
+    return std::tuple{memory.get(lamb.weights, weights.size()), memory.get(lamb.mean, weights.size()), memory.get(lamb.variance, weights.size()),
+                      std::vector<T>(trust.begin(), trust.end())};
+  });
+  this->expect_near(std::get<0>(actual), std::get<0>(expected), "weights", 8);
+  this->expect_near(std::get<1>(actual), std::get<1>(expected), "mean", 8);
+  this->expect_near(std::get<2>(actual), std::get<2>(expected), "variance", 8);
+  this->expect_near(std::get<3>(actual), std::get<3>(expected), "trust", 8);
+}
+
 TYPED_TEST_P(DeviceKernels, DropoutMasksAreTheVerySameNumbers) {
   using A = typename TypeParam::Activation;
   using T = Compute<A>;
@@ -385,7 +415,7 @@ TYPED_TEST_P(DeviceKernels, ColumnSumsMatchTheReference) {
 
 REGISTER_TYPED_TEST_SUITE_P(DeviceKernels, GatesForwardMatchesTheReference, GatesBackwardMatchesTheReference, EffectiveKernelsMatchTheReference,
                             EmbeddingMatchesTheReferenceAndSumsAWordsRowsInTheirOrder, StepsAreGatheredAndScatteredAsByTheReference,
-                            CrossEntropyMatchesTheReferenceAndKeepsNaNVisible, UpdatesMatchTheReference, DropoutMasksAreTheVerySameNumbers,
+                            CrossEntropyMatchesTheReferenceAndKeepsNaNVisible, UpdatesMatchTheReference, LambMatchesTheReference, DropoutMasksAreTheVerySameNumbers,
                             SquaredNormsAreExactForSmallIntegers, ConversionsAreTheReferencesExactly, ColumnSumsMatchTheReference);
 
 }  // namespace trellis

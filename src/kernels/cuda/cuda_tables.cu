@@ -43,6 +43,12 @@ extern template void sgd_update<CudaDevice, float>(const SgdUpdate<float>&, Rang
 extern template void adam_update<CudaDevice, float>(const AdamUpdate<float>&, Range, void*);
 extern template void sgd_update<CudaDevice, double>(const SgdUpdate<double>&, Range, void*);
 extern template void adam_update<CudaDevice, double>(const AdamUpdate<double>&, Range, void*);
+extern template void lamb_moments<CudaDevice, float>(const LambUpdate<float>&, Range, void*);
+extern template void lamb_trust<CudaDevice, float>(const LambUpdate<float>&, Range, void*);
+extern template void lamb_apply<CudaDevice, float>(const LambUpdate<float>&, Range, void*);
+extern template void lamb_moments<CudaDevice, double>(const LambUpdate<double>&, Range, void*);
+extern template void lamb_trust<CudaDevice, double>(const LambUpdate<double>&, Range, void*);
+extern template void lamb_apply<CudaDevice, double>(const LambUpdate<double>&, Range, void*);
 extern template void effective_kernel_forward<CudaDevice, float>(const EffectiveKernelForward<float>&, Range, void*);
 extern template void effective_kernel_forward<CudaDevice, double>(const EffectiveKernelForward<double>&, Range, void*);
 extern template void effective_kernel_forward<CudaDevice, BFloat16>(const EffectiveKernelForward<BFloat16>&, Range, void*);

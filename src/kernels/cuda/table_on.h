@@ -9,6 +9,7 @@
 #include "kernels/cuda/embedding.h"
 #include "kernels/cuda/gates.h"
 #include "kernels/cuda/gather.h"
+#include "kernels/cuda/lamb.h"
 #include "kernels/cuda/norm.h"
 #include "kernels/cuda/optimizer.h"
 #include "kernels/cuda/weight_norm.h"
@@ -31,6 +32,9 @@ KernelTable<A> table_on(const char* name) {
           cross_entropy<Device, T>,
           sgd_update<Device, T>,
           adam_update<Device, T>,
+          lamb_moments<Device, T>,
+          lamb_trust<Device, T>,
+          lamb_apply<Device, T>,
           dropout_mask<Device, T>,
           squared_norm<Device, T>,
           round_elements<Device, A>,
