@@ -149,7 +149,7 @@ class KernelTimes {
       args.gates = mutable_data<A>(pre[n]), args.injection = const_data<A>(injection[n]), args.bias = const_data<T>(bias);
       args.previous_cell = const_data<T>(below[n]), args.hidden_mask = const_data<T>(mask);
       args.cell = mutable_data<T>(cell[n]), args.hidden = mutable_data<A>(hidden[n]);
-      launch(kernels().gates_forward, args, {0, kRows}, grain_for(H));
+      launch(at::kCPU, kernels().gates_forward, args, {0, kRows}, grain_for(H));
     });
     const auto d_cell = sets.tensors({kRows, H}, at::kFloat), d_below = sets.tensors({kRows, H}, at::kFloat);
     const at::Tensor d_injection = at::zeros({kRows, 4 * H});  // one for all levels, as in training
@@ -161,7 +161,7 @@ class KernelTimes {
       args.hidden_mask = const_data<T>(mask), args.d_hidden = const_data<A>(hidden[n]), args.d_cell = const_data<T>(d_cell[n]);
       args.d_previous_cell = mutable_data<T>(d_below[n]), args.d_injection = mutable_data<T>(d_injection);
       args.add_to_injection = true;
-      launch(kernels().gates_backward, args, {0, kRows}, grain_for(H));
+      launch(at::kCPU, kernels().gates_backward, args, {0, kRows}, grain_for(H));
     });
   }
 
@@ -181,7 +181,7 @@ class KernelTimes {
         EffectiveKernelForward<A> args;
         args.taps = taps, args.channels = kHidden, args.mask = mask;
         args.direction = const_data<T>(direction[n]), args.gain = const_data<T>(gain), args.kernel = mutable_data<A>(kernel[n]);
-        launch(kernels().effective_kernel_forward, args, {0, rows}, grain_for(taps * kHidden));
+        launch(at::kCPU, kernels().effective_kernel_forward, args, {0, rows}, grain_for(taps * kHidden));
       });
       report(("effective_kernel_backward" + suffix).c_str(), elements * 3 * t_, [&](std::int64_t call) {
         const std::size_t n = sets.of(call);
@@ -189,7 +189,7 @@ class KernelTimes {
         args.taps = taps, args.channels = kHidden, args.mask = mask;
         args.direction = const_data<T>(direction[n]), args.gain = const_data<T>(gain);
         args.d_kernel = mutable_data<T>(d_kernel[n]), args.d_gain = mutable_data<T>(d_gain);
-        launch(kernels().effective_kernel_backward, args, {0, rows}, grain_for(taps * kHidden));
+        launch(at::kCPU, kernels().effective_kernel_backward, args, {0, rows}, grain_for(taps * kHidden));
       });
     }
   }
@@ -207,7 +207,7 @@ class KernelTimes {
       args.channels = kEmbedding, args.lanes = kLanes, args.tokens = const_data<std::int64_t>(tokens);
       args.table = const_data<T>(table[n]), args.word_mask = const_data<T>(words), args.input_mask = const_data<T>(input);
       args.values = mutable_data<A>(values[n]);
-      launch(kernels().embedding_forward, args, {0, kRows}, grain_for(kEmbedding));
+      launch(at::kCPU, kernels().embedding_forward, args, {0, kRows}, grain_for(kEmbedding));
     });
     report("embedding_backward", elements * (2 * t_ + a_), [&](std::int64_t call) {
       const std::size_t n = sets.of(call);
@@ -215,7 +215,7 @@ class KernelTimes {
       args.channels = kEmbedding, args.lanes = kLanes, args.rows = kRows, args.tokens = const_data<std::int64_t>(tokens);
       args.word_mask = const_data<T>(words), args.input_mask = const_data<T>(input);
       args.d_values = const_data<A>(values[n]), args.d_table = mutable_data<T>(table[n]);
-      launch(kernels().embedding_backward, args, {0, kEmbedding}, grain_for(kRows));
+      launch(at::kCPU, kernels().embedding_backward, args, {0, kEmbedding}, grain_for(kRows));
     });
   }
 
@@ -228,7 +228,7 @@ class KernelTimes {
       CrossEntropy<T> args;
       args.classes = args.stride = kVocabulary, args.logits = mutable_data<T>(logits[sets.of(call)]);
       args.targets = const_data<std::int64_t>(targets), args.loss = mutable_data<double>(loss), args.scale = const_data<T>(scale);
-      launch(kernels().cross_entropy, args, {0, kRows}, grain_for(kVocabulary));
+      launch(at::kCPU, kernels().cross_entropy, args, {0, kRows}, grain_for(kVocabulary));
     });
   }
 
@@ -237,13 +237,13 @@ class KernelTimes {
     const at::Tensor weights = at::rand({n}), gradient = at::rand({n}), mean = at::rand({n}), variance = at::rand({n});
     SgdUpdate<T> sgd;
     sgd.weights = mutable_data<T>(weights), sgd.gradient = const_data<T>(gradient), sgd.learning_rate = T(1e-3);
-    report("sgd_update", n * 3 * t_, [&](std::int64_t) { launch(kernels().sgd_update, sgd, {0, n}, kGrainElements); });
+    report("sgd_update", n * 3 * t_, [&](std::int64_t) { launch(at::kCPU, kernels().sgd_update, sgd, {0, n}, kGrainElements); });
     AdamUpdate<T> adam;
     adam.weights = sgd.weights, adam.gradient = sgd.gradient;
     adam.mean = mutable_data<T>(mean), adam.variance = mutable_data<T>(variance);
     adam.beta2 = T(0.999), adam.beta1_complement = T(0.1), adam.beta2_complement = T(0.001);
     adam.step_size = T(1e-3), adam.epsilon = T(1e-8);
-    report("adam_update", n * 7 * t_, [&](std::int64_t) { launch(kernels().adam_update, adam, {0, n}, kGrainElements); });
+    report("adam_update", n * 7 * t_, [&](std::int64_t) { launch(at::kCPU, kernels().adam_update, adam, {0, n}, kGrainElements); });
     const std::int64_t blocks = (n + kNormBlock - 1) / kNormBlock;
     const at::Tensor sums = at::zeros({blocks}, at::kDouble);
     report("squared_norm", n * t_, [&](std::int64_t) {
@@ -261,12 +261,12 @@ class KernelTimes {
     RoundElements<A> round;
     round.from = const_data<T>(sums), round.values = mutable_data<A>(narrow);
     report("round_elements", rows * columns * (t_ + a_),
-           [&](std::int64_t) { launch(kernels().round_elements, round, {0, rows * columns}, kGrainElements); });
+           [&](std::int64_t) { launch(at::kCPU, kernels().round_elements, round, {0, rows * columns}, kGrainElements); });
     WidenRows<A> widen;
     widen.columns = widen.stride = columns, widen.values = const_data<A>(narrow), widen.sums = mutable_data<T>(sums);
     widen.add = true;
     report("widen_rows", rows * columns * (2 * t_ + a_),
-           [&](std::int64_t) { launch(kernels().widen_rows, widen, {0, rows}, grain_for(columns)); });
+           [&](std::int64_t) { launch(at::kCPU, kernels().widen_rows, widen, {0, rows}, grain_for(columns)); });
   }
 
   void masks() const {
@@ -285,12 +285,12 @@ class KernelTimes {
     gather.channels = gather.stride = channels, gather.lanes = lanes, gather.places = const_data<std::int64_t>(places);
     gather.source = const_data<A>(source), gather.values = mutable_data<A>(values);
     report("gather_steps", source.numel() * 2 * a_,
-           [&](std::int64_t) { launch(kernels().gather_steps, gather, {0, steps * lanes}, grain_for(channels)); });
+           [&](std::int64_t) { launch(at::kCPU, kernels().gather_steps, gather, {0, steps * lanes}, grain_for(channels)); });
     ScatterAddSteps<A> scatter;
     scatter.channels = scatter.stride = channels, scatter.lanes = lanes, scatter.places = gather.places;
     scatter.values = gather.source, scatter.sums = gather.values;
     report("scatter_add_steps", source.numel() * 3 * a_,
-           [&](std::int64_t) { launch(kernels().scatter_add_steps, scatter, {0, steps * lanes}, grain_for(channels)); });
+           [&](std::int64_t) { launch(at::kCPU, kernels().scatter_add_steps, scatter, {0, steps * lanes}, grain_for(channels)); });
   }
 
   std::int64_t threads_, calls_;
