@@ -61,10 +61,9 @@ LossSums LanguageModel::loss(const Parameters& weights, const WindowTokens& wind
 
 void LanguageModel::penalties(const WindowTokens& window, const ScoredSteps& scored, LossSums& sums) {
   const std::int64_t skipped = window.discard * lanes_, rows = scored.steps * lanes_;
-  const auto squares = [](const at::Tensor& values) { return values.to(at::kDouble).square().sum().item<double>(); };
   if (objective_.activation > 0) {
     const at::Tensor output = stack_.output(0).narrow(0, skipped, rows);
-    sums.activation = squares(output);
+    sums.activation = sum_of_squares(output);
     stack_.d_output(0).narrow(0, skipped, rows).add_(output, 2 * objective_.activation / scored.activations());
   }
   if (objective_.slowness == 0) return;
@@ -75,7 +74,7 @@ void LanguageModel::penalties(const WindowTokens& window, const ScoredSteps& sco
   const at::Tensor change = change_.narrow(0, 0, rows - lanes_);  // from each step to the next
   change.copy_(raw.narrow(0, lanes_, rows - lanes_));
   change.sub_(raw.narrow(0, 0, rows - lanes_));
-  sums.slowness = squares(change);
+  sums.slowness = sum_of_squares(change);
   change.mul_(2 * objective_.slowness / scored.changes());
   d_raw.narrow(0, skipped + lanes_, rows - lanes_).add_(change);
   d_raw.narrow(0, skipped, rows - lanes_).sub_(change);

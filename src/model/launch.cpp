@@ -1,5 +1,6 @@
 #include "model/launch.h"
 
+#include <numeric>
 #include <sstream>
 
 namespace trellis {
@@ -50,6 +51,21 @@ void round_into(const at::Tensor& into, const at::Tensor& from) {
     const RoundElements<A> args{.from = const_data<Compute<A>>(from), .values = mutable_data<A>(into)};
     launch(into.device(), kernels_for<A>(into.device()).round_elements, args, {0, into.numel()}, kGrainElements);
   });
+}
+
+double sum_of_squares(const at::Tensor& values) {
+  require(values.is_contiguous(), "squares are summed over contiguous memory");
+  const std::int64_t blocks = (values.numel() + kNormBlock - 1) / kNormBlock;
+  at::Tensor sums = at::empty({blocks}, values.options().dtype(at::kDouble));
+  with_element_type(values.scalar_type(), [&]<class T>() {
+    const auto kernel = kernels_for<T>(values.device()).squared_norm;
+    launch_range(values.device(), {0, blocks}, 1, [&](Range part, void* stream) {
+      kernel(values.const_data_ptr<T>(), values.numel(), sums.mutable_data_ptr<double>(), part, stream);
+    });
+  });
+  sums = sums.cpu();
+  const double* const first = sums.const_data_ptr<double>();
+  return std::accumulate(first, first + blocks, 0.0);
 }
 
 void add_column_sums(const at::Tensor& sums, const at::Tensor& values) {

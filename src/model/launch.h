@@ -119,6 +119,10 @@ void multiply_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor&
 // into = from rounded to `into`'s type; both contiguous. Nothing happens where they are the same memory.
 void round_into(const at::Tensor& into, const at::Tensor& from);
 
+// Sum of the squares of a contiguous tensor of weights, cells or sums; in float64, in an order that no thread count changes.
+// Waits for the device.
+double sum_of_squares(const at::Tensor& values);
+
 // sums [n] += sum over rows of values [m, n] (rows contiguous; perhaps activations of a narrower type), in a fixed order.
 void add_column_sums(const at::Tensor& sums, const at::Tensor& values);
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "base/time_span.h"
 #include "model/launch.h"
@@ -11,18 +10,7 @@ namespace trellis {
 
 double global_norm(const Parameters& gradients) {
   const TimeSpan timed("gradient norm");
-  const at::Tensor& flat = gradients.flat();
-  const std::int64_t blocks = (flat.numel() + kNormBlock - 1) / kNormBlock;
-  at::Tensor sums = at::empty({blocks}, flat.options().dtype(at::kDouble));
-  with_element_type(flat.scalar_type(), [&]<class T>() {
-    const auto kernel = kernels_for<T>(flat.device()).squared_norm;
-    launch_range(flat.device(), {0, blocks}, 1, [&](Range part, void* stream) {
-      kernel(flat.const_data_ptr<T>(), flat.numel(), sums.mutable_data_ptr<double>(), part, stream);
-    });
-  });
-  sums = sums.cpu();
-  const double* const first = sums.const_data_ptr<double>();
-  return std::sqrt(std::accumulate(first, first + blocks, 0.0));
+  return std::sqrt(sum_of_squares(gradients.flat()));
 }
 
 double clipping_factor(double norm, double clip) { return clip > 0 ? std::min(1.0, clip / (norm + 1e-6)) : 1.0; }
