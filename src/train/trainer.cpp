@@ -31,6 +31,7 @@
 #include "train/run_directory.h"
 #include "train/signals.h"
 #include "train/step.h"
+#include "train/stop_rules.h"
 
 namespace trellis {
 namespace {
@@ -38,12 +39,6 @@ namespace {
 double now_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
-
-// Why a run ends. Resumable ends leave work to do; the others are what the settings asked for.
-struct Stop {
-  std::string reason;
-  bool resumable;
-};
 
 class Trainer {
  public:
@@ -62,7 +57,6 @@ class Trainer {
   void end_profile(bool run_ended);
   std::optional<Stop> stop_after_step();
   bool validation_due(bool epoch_ended) const;
-  std::optional<std::int64_t> total_steps() const;
 
   const Ranks ranks_;
   TrainRequest request_;
@@ -213,13 +207,6 @@ void Trainer::begin_metrics() {
   });
 }
 
-std::optional<std::int64_t> Trainer::total_steps() const {
-  std::optional<std::int64_t> total;
-  if (settings_.train.epochs > 0) total = settings_.train.epochs * task_->windows();
-  if (settings_.train.steps > 0) total = std::min(total.value_or(settings_.train.steps), settings_.train.steps);
-  return total;
-}
-
 bool Trainer::validation_due(bool epoch_ended) const {
   if (!evaluator_) return false;
   return settings_.valid.every > 0 ? state_.step % settings_.valid.every == 0 : epoch_ended;
@@ -298,7 +285,7 @@ void Trainer::report_step(const StepResult& result, double learning_rate) {
   const double rate = static_cast<double>(interval_scored_) / seconds;
   const bool due = state_.step % settings_.log.every == 0;
   progress_->step({.step = state_.step,
-                   .total_steps = total_steps(),
+                   .total_steps = total_steps(settings_.train, task_->windows()),
                    .epoch = state_.epoch + 1,
                    .loss_nats = result.loss.loss_nats,
                    .accuracy = result.loss.accuracy,
@@ -326,7 +313,7 @@ void Trainer::report_step(const StepResult& result, double learning_rate) {
 
 void Trainer::plan_profile_steps() {
   if (!request_.profile) return;
-  const ProfilePlan plan = plan_profile(*request_.profile, state_.step, total_steps());
+  const ProfilePlan plan = plan_profile(*request_.profile, state_.step, total_steps(settings_.train, task_->windows()));
   if (!plan.warning.empty() && ranks_.rank() == 0) log_warning("{}", plan.warning);
   if (plan.steps) profile_.emplace(ranks_, directory_.profiles(), *plan.steps);
 }
@@ -353,9 +340,7 @@ std::optional<Stop> Trainer::stop_after_step() {
                                     settings_.train.seconds > 0 && elapsed >= settings_.train.seconds};
   ranks_.world.all_reduce(flags, Reduction::max);
   checkpoint_wanted_ = checkpoint_wanted_ || flags[1] != 0;
-  if (settings_.train.steps > 0 && state_.step >= settings_.train.steps) return Stop{"steps", false};
-  if (settings_.train.epochs > 0 && state_.epoch >= settings_.train.epochs) return Stop{"epochs", false};
-  if (settings_.train.patience > 0 && state_.validations_without_best >= settings_.train.patience) return Stop{"patience", false};
+  if (const std::optional<Stop> stop = finished(settings_.train, state_)) return stop;
   if (flags[0] != 0) return Stop{"signal", true};
   if (flags[2] != 0) return Stop{"seconds", true};
   return std::nullopt;

@@ -1,0 +1,25 @@
+// When a run is over by its settings, as pure functions of where it stands.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "config/settings.h"
+#include "train/run_state.h"
+
+namespace trellis {
+
+// Why a run ends. Resumable ends leave work to do; the others are what the settings asked for.
+struct Stop {
+  std::string reason;  // the setting of [train] that ended it, or "signal"
+  bool resumable = false;
+};
+
+// What train.steps, train.epochs or train.patience says after a step, in this order; nothing while there is more to do.
+std::optional<Stop> finished(const TrainSettings& settings, const RunState& state);
+
+// Steps of the whole run as far as settings fix them; nothing where only patience or time ends it.
+std::optional<std::int64_t> total_steps(const TrainSettings& settings, std::int64_t windows_of_a_pass);
+
+}  // namespace trellis
