@@ -7,9 +7,9 @@
 
 #include "base/errors.h"
 #include "base/log.h"
-#include "comm/rendezvous.h"
 #include "comm/cuda_module.h"
 #include "comm/node.h"
+#include "comm/rendezvous.h"
 #include "mpi/agreement.h"
 
 namespace trellis {
