@@ -153,10 +153,7 @@ ExitCode evaluate(const Ranks& ranks, const MpiSession& session, const EvaluateF
   if (!flags.precision.empty()) state.settings.train.precision = flags.precision == "float64" ? Precision::float64 : Precision::float32;
   const EvaluationCut cut = flags.cut(state.settings, data.is_text());
   const TrellisShape shape = agree(ranks.world, [&] { return shape_from(state.settings, data.vocabulary_size()); });
-  const at::Device device = choose_device(ranks.world, DeviceChoice::automatic);
-  if (device.is_cpu() && state.settings.train.precision == Precision::tf32) state.settings.train.precision = Precision::float32;
-  allow_tf32(state.settings.train.precision == Precision::tf32);
-  const at::TensorOptions options = tensor_options_from(state.settings, device);
+  const at::TensorOptions options = evaluation_options(ranks.world, state.settings);
 
   const bool logs = !flags.log_probabilities.empty() && ranks.rank() == 0;
   // A name that is taken, or a place that cannot be written, is told before the work, which leaves nothing if it is cut off.

@@ -206,10 +206,7 @@ ExitCode generate(const Ranks& ranks, const MpiSession& session, const GenerateF
   std::optional<TokenLog> log;  // opened first: a name that is taken is told before the work
   if (!flags.log_probabilities.empty()) log.emplace(flags.log_probabilities);
   const TrellisShape shape = shape_from(state.settings, data.vocabulary_size());
-  const at::Device device = choose_device(ranks.world, DeviceChoice::automatic);
-  if (device.is_cpu() && state.settings.train.precision == Precision::tf32) state.settings.train.precision = Precision::float32;
-  allow_tf32(state.settings.train.precision == Precision::tf32);
-  const at::TensorOptions options = tensor_options_from(state.settings, device);
+  const at::TensorOptions options = evaluation_options(ranks.world, state.settings);
   TextStream stream(shape, flags.window > 0 ? flags.window : state.settings.train.window,
                     flags.discard == kAsTrained ? state.settings.train.discard : flags.discard, "how the text is read", options);
   Parameters weights(ParameterLayout(shape), options);

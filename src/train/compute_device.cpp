@@ -11,6 +11,7 @@
 #include "comm/node.h"
 #include "comm/rendezvous.h"
 #include "mpi/agreement.h"
+#include "train/from_settings.h"
 
 namespace trellis {
 namespace {
@@ -75,6 +76,13 @@ at::Device first_gpu() {
   require_driver();
   cuda_module().set_device(gpu_of({}));
   return {at::kCUDA, 0};
+}
+
+at::TensorOptions evaluation_options(const Communicator& world, Settings settings) {
+  const at::Device device = choose_device(world, DeviceChoice::automatic);
+  if (device.is_cpu() && settings.train.precision == Precision::tf32) settings.train.precision = Precision::float32;
+  allow_tf32(settings.train.precision == Precision::tf32);
+  return tensor_options_from(settings, device);
 }
 
 void allow_tf32(bool allow) { at::globalContext().setAllowTF32CuBLAS(allow); }

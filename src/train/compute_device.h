@@ -26,6 +26,10 @@ Ranks ranks_on(const Ranks& ranks, at::Device device, std::optional<ProcessGroup
 // The first GPU, made current, for a program of one process. Throws as above.
 at::Device first_gpu();
 
+// Collective: what a trained run is evaluated with: a GPU where there is one, as for `automatic`, and the numbers of
+// train.precision, or float32 where that is tf32 and there is no GPU.
+at::TensorOptions evaluation_options(const Communicator& world, Settings settings);
+
 // Whether products of float32 matrices may be rounded to TF32 on a GPU.
 void allow_tf32(bool allow);
 

@@ -44,7 +44,11 @@ for count in 1 2; do
   expect 0 train "$count" "lamb.$count" train.steps=20 "${lamb[@]}"
   interrupted "$count" 13 "lamb.$count.13" "${lamb[@]}"
   same_as "lamb.$count" "lamb.$count.13"
+  expect 0 train "$count" "bf16.$count" train.steps=20 train.precision=bf16 "${adam[@]}"
+  interrupted "$count" 13 "bf16.$count.13" train.precision=bf16 "${adam[@]}"
+  same_as "bf16.$count" "bf16.$count.13"
 done
+[ "$(numbers_of bf16.1)" != "$(numbers_of adam.1)" ] || fail "bf16 should not be float32 to the last digit"
 grep -q '"epoch":2' adam.1/metrics.jsonl || fail "20 steps should end two epochs"
 [ "$(numbers_of adam.1 | grep -c validation)" = 4 ] || fail "20 steps should hold 4 validations"
 [ "$(sed -n 's/.*"learning_rate":\([^,]*\).*/\1/p' adam.1/metrics.jsonl | sort -u | wc -l)" -gt 1 ] || fail "the rate should have fallen on a plateau"
