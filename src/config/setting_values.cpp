@@ -35,6 +35,10 @@ constexpr Word<RateDecay> kDecayWords[] = {
 constexpr Word<BatchRule> kBatchRuleWords[] = {
     {"none", BatchRule::none}, {"linear", BatchRule::linear}, {"square_root", BatchRule::square_root}};
 constexpr Word<Recompute> kRecomputeWords[] = {{"none", Recompute::none}, {"gates", Recompute::gates}};
+// a number stands for Kind::ranks
+constexpr Word<VocabularyLayout::Kind> kVocabularyWords[] = {{"replicated", VocabularyLayout::Kind::replicated},
+                                                             {"stages", VocabularyLayout::Kind::stages},
+                                                             {"world", VocabularyLayout::Kind::world}};
 
 template <class T, std::size_t N>
 std::string format_word(const Word<T> (&words)[N], T value) {
@@ -155,6 +159,10 @@ std::string format_value(Averaging value) { return format_word(kAveragingWords, 
 std::string format_value(RateDecay value) { return format_word(kDecayWords, value); }
 std::string format_value(BatchRule value) { return format_word(kBatchRuleWords, value); }
 std::string format_value(Recompute value) { return format_word(kRecomputeWords, value); }
+std::string format_value(AutomaticCount value) { return value.automatic() ? "auto" : std::to_string(value.count); }
+std::string format_value(const VocabularyLayout& value) {
+  return value.kind == VocabularyLayout::Kind::ranks ? std::to_string(value.ranks) : format_word(kVocabularyWords, value.kind);
+}
 std::string format_value(const std::vector<int>& value) { return format_list(value); }
 std::string format_value(const std::vector<std::int64_t>& value) { return format_list(value); }
 
@@ -197,6 +205,26 @@ std::string parse_value(std::string_view text, const Limits&, BatchRule& value) 
 std::string parse_value(std::string_view text, const Limits&, Recompute& value) {
   return parse_word(text, kRecomputeWords, value);
 }
+std::string parse_value(std::string_view text, const Limits& limits, AutomaticCount& value) {
+  if (trimmed(text) == "auto") {
+    value = {};
+    return "";
+  }
+  const std::string expected = parse_number(text, limits, value.count);
+  return expected.empty() ? "" : "auto, or " + expected;
+}
+std::string parse_value(std::string_view text, const Limits& limits, VocabularyLayout& value) {
+  int ranks = 0;
+  const std::string number_wanted = parse_number(text, limits, ranks);
+  if (number_wanted.empty()) {
+    value = {VocabularyLayout::Kind::ranks, ranks};
+    return "";
+  }
+  VocabularyLayout::Kind kind{};
+  if (!parse_word(text, kVocabularyWords, kind).empty()) return "replicated, stages, world, or " + number_wanted;
+  value = {kind, 1};
+  return "";
+}
 std::string parse_value(std::string_view text, const Limits& limits, std::vector<int>& value) {
   return parse_list(text, limits, value);
 }
@@ -213,5 +241,7 @@ std::string words_of(Averaging) { return list_words(kAveragingWords); }
 std::string words_of(RateDecay) { return list_words(kDecayWords); }
 std::string words_of(BatchRule) { return list_words(kBatchRuleWords); }
 std::string words_of(Recompute) { return list_words(kRecomputeWords); }
+std::string words_of(AutomaticCount) { return "auto or a number"; }
+std::string words_of(const VocabularyLayout&) { return "replicated, stages, world or a number"; }
 
 }  // namespace trellis

@@ -41,6 +41,8 @@ std::string format_value(Averaging value);
 std::string format_value(RateDecay value);
 std::string format_value(BatchRule value);
 std::string format_value(Recompute value);
+std::string format_value(AutomaticCount value);
+std::string format_value(const VocabularyLayout& value);
 std::string format_value(const std::vector<int>& value);
 std::string format_value(const std::vector<std::int64_t>& value);
 
@@ -60,6 +62,8 @@ std::string parse_value(std::string_view text, const Limits& limits, Averaging& 
 std::string parse_value(std::string_view text, const Limits& limits, RateDecay& value);
 std::string parse_value(std::string_view text, const Limits& limits, BatchRule& value);
 std::string parse_value(std::string_view text, const Limits& limits, Recompute& value);
+std::string parse_value(std::string_view text, const Limits& limits, AutomaticCount& value);
+std::string parse_value(std::string_view text, const Limits& limits, VocabularyLayout& value);
 std::string parse_value(std::string_view text, const Limits& limits, std::vector<int>& value);
 std::string parse_value(std::string_view text, const Limits& limits, std::vector<std::int64_t>& value);
 
@@ -73,6 +77,8 @@ std::string words_of(Averaging);
 std::string words_of(RateDecay);
 std::string words_of(BatchRule);
 std::string words_of(Recompute);
+std::string words_of(AutomaticCount);
+std::string words_of(const VocabularyLayout&);
 template <class T>
 std::string words_of(const T&) {
   return "";

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "plan/learning_rate.h"
+#include "plan/mesh.h"
 
 namespace trellis {
 
@@ -17,6 +18,12 @@ enum class TaskKind { language_model, classifier };
 enum class OptimizerName { adam, sgd, lamb };
 enum class Averaging { never, always, plateau };
 enum class Recompute { none, gates };
+// A number, or 0 for "auto": chosen by measuring.
+struct AutomaticCount {
+  std::int64_t count = 0;
+  bool automatic() const { return count == 0; }
+  bool operator==(const AutomaticCount&) const = default;
+};
 
 // struct ModelSettings { int levels = 16; ... }; and so on, one struct a section.
 #define SECTION(Type, name, title) struct Type {

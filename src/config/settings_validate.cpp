@@ -176,6 +176,24 @@ void validate_schedule(const Settings& settings, const SettingOrigins& origins) 
   }
 }
 
+void validate_mesh(const Settings& settings, const SettingOrigins& origins) {
+  const MeshSettings& mesh = settings.mesh;
+  if (mesh.pipeline > settings.model.levels) {
+    refuse(fmt::format("mesh.pipeline is {}, expected at most model.levels, which is {}", mesh.pipeline, settings.model.levels), origins,
+           {"mesh.pipeline", "model.levels"}, "a stage needs a level: lower mesh.pipeline");
+  }
+  if (settings.model.task != TaskKind::classifier) return;
+  if (mesh.pipeline > 1) {
+    refuse(fmt::format("mesh.pipeline is {}, but model.task is classifier, which computes only what its last step depends on: no chunk of "
+                       "time could flow through stages", mesh.pipeline),
+           origins, {"mesh.pipeline", "model.task"}, "set mesh.pipeline=1 and let the ranks be replicas");
+  }
+  if (mesh.vocabulary != VocabularyLayout{}) {
+    refuse(fmt::format("mesh.vocabulary is {}, but model.task is classifier, which has no vocabulary", format_value(mesh.vocabulary)), origins,
+           {"mesh.vocabulary", "model.task"}, "set mesh.vocabulary=replicated");
+  }
+}
+
 }  // namespace
 
 void validate(const Settings& settings, const SettingOrigins& origins) {
@@ -188,6 +206,7 @@ void validate(const Settings& settings, const SettingOrigins& origins) {
   validate_optimizer(settings, origins);
   validate_run(settings, origins);
   validate_schedule(settings, origins);
+  validate_mesh(settings, origins);
 }
 
 }  // namespace trellis

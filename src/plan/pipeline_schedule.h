@@ -1,0 +1,64 @@
+// What a pipeline stage does in one step, as a list: the units of work - lane group by lane group, chunk of time by chunk of
+// time - go through the stages forward in order, then the loss of the whole window, then backward in reverse.
+//
+//   stage 0   F0 F1 F2 .. .. L .. .. B2 B1 B0
+//   stage 1   .. F0 F1 F2 .. L .. B2 B1 B0 ..
+//   stage 2   .. .. F0 F1 F2 L B2 B1 B0 .. ..
+//
+// A stage receives the h and c of a unit from the stage below and sends those of its last level up; in backward, gradients
+// of the same go down. Integers only.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "plan/shard_range.h"
+
+namespace trellis {
+
+// A contiguous part of a replica's lanes over a contiguous part of the window's steps.
+struct Unit {
+  int lane_group = 0;
+  Range lanes;  // of the replica's lanes, counted from its first
+  Range time;
+  bool operator==(const Unit&) const = default;
+};
+
+// The chunks of a window: as even as can be, longer ones first. Fewer than asked for where there are fewer steps.
+std::vector<Range> split_steps(std::int64_t steps, std::int64_t chunks);
+// The lanes of each group, likewise; none where there are no lanes.
+std::vector<Range> split_lanes(std::int64_t lanes, std::int64_t groups);
+// All units in the order of forward. Requires steps >= 1, lanes >= 0, groups >= 1, chunks >= 1.
+std::vector<Unit> units_of(std::int64_t lanes, std::int64_t groups, std::int64_t steps, std::int64_t chunks);
+
+// Levels of a stage: as even as can be, the lower stages one more (level 0, below which there is no h, costs the least).
+Range levels_of_stage(std::int64_t levels, int stages, int stage);
+int stage_of_level(std::int64_t levels, int stages, std::int64_t level);
+
+struct Action {
+  enum class Kind {
+    receive,            // h and c of a unit from the stage below
+    forward,            // of a unit
+    send,               // its h and c to the stage above
+    loss,               // of the window; all stages
+    receive_gradient,   // of what was sent, from the stage above
+    backward,           // of a unit
+    send_gradient,      // of what was received, to the stage below
+  } kind = Kind::forward;
+  std::int64_t unit = -1;  // index into units_of; -1 for the loss
+  bool operator==(const Action&) const = default;
+};
+
+// In the order in which the stage does them.
+std::vector<Action> actions_of_stage(int stages, int stage, std::int64_t units);
+
+// The share of a pipeline's time in which a stage waits, if all units cost the same.
+constexpr double bubble_of(int stages, std::int64_t units) {
+  return static_cast<double>(stages - 1) / static_cast<double>(units + stages - 1);
+}
+
+// Chunks that make a pipeline fastest when a stage's work on a chunk of n steps takes overhead + per_step * n:
+// sqrt((stages - 1) * per_step * steps / overhead), at least 1 and at most `steps`.
+std::int64_t best_chunks(int stages, double overhead, double per_step, std::int64_t steps);
+
+}  // namespace trellis
