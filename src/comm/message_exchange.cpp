@@ -10,7 +10,7 @@
 namespace trellis {
 namespace {
 
-constexpr int kReduceTag = 1, kGatherTag = 2;
+constexpr int kReduceTag = 1, kGatherTag = 2, kAllToAllTag = 3;
 // Bounds the memory for received contributions to about this much.
 constexpr std::int64_t kSegmentBytes = 4 << 20;
 
@@ -78,6 +78,22 @@ void MessageExchange::all_gather(std::span<std::byte> output, std::span<const st
   for (int distance = 1; distance < size; ++distance)
     post_send(input, (rank + distance) % size, kGatherTag, communicator_.get(), largest_message_bytes_, requests);
   if (!input.empty() && part(rank).data() != input.data()) std::memcpy(part(rank).data(), input.data(), input.size());
+  complete(requests, patience);
+}
+
+void MessageExchange::all_to_all(std::span<const std::span<std::byte>> receive_parts,
+                                 std::span<const std::span<std::byte>> send_parts, const Patience& patience) {
+  const int rank = communicator_.rank(), size = communicator_.size();
+  std::vector<MPI_Request> requests;
+  for (int distance = 1; distance < size; ++distance) {
+    const int from = (rank + size - distance) % size;
+    post_receive(receive_parts[from], from, kAllToAllTag, communicator_.get(), largest_message_bytes_, requests);
+  }
+  for (int distance = 1; distance < size; ++distance) {
+    const int to = (rank + distance) % size;
+    post_send(send_parts[to], to, kAllToAllTag, communicator_.get(), largest_message_bytes_, requests);
+  }
+  if (!send_parts[rank].empty()) std::memcpy(receive_parts[rank].data(), send_parts[rank].data(), send_parts[rank].size());
   complete(requests, patience);
 }
 

@@ -22,6 +22,9 @@ class MessageExchange {
   void broadcast(std::span<std::byte> bytes, int root, const Patience& patience);
   // output = the inputs of all ranks in rank order.
   void all_gather(std::span<std::byte> output, std::span<const std::byte> input, const Patience& patience);
+  // Rank r receives send_parts[r] here, and its part for this rank arrives in receive_parts[r]; parts may be empty.
+  void all_to_all(std::span<const std::span<std::byte>> receive_parts, std::span<const std::span<std::byte>> send_parts,
+                  const Patience& patience);
   // Reduce-scatter, then all-gather, a segment at a time: each rank reduces its slice in rank order. In place.
   void all_reduce(std::span<std::byte> bytes, at::ScalarType dtype, Reduction reduction, const Patience& patience);
   void reduce_scatter(std::span<std::byte> output, std::span<const std::byte> input, at::ScalarType dtype,

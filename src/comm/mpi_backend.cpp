@@ -151,6 +151,16 @@ c10::intrusive_ptr<c10d::Work> MpiBackend::_reduce_scatter_base(at::Tensor& outp
              [=, this](const Patience& patience) { exchange_.reduce_scatter(to, from, dtype, reduction, patience); });
 }
 
+c10::intrusive_ptr<c10d::Work> MpiBackend::alltoall_base(at::Tensor& output, at::Tensor& input,
+                                                         std::vector<std::int64_t>& receive_rows,
+                                                         std::vector<std::int64_t>& send_rows, const c10d::AllToAllOptions& opts) {
+  expect_exchange(output, input, receive_rows, send_rows, rank_, size_);
+  auto to = row_parts(output, receive_rows, "all_to_all");
+  auto from = row_parts(input, send_rows, "all_to_all");
+  return run(c10d::OpType::ALLTOALL_BASE, opts.asyncOp, opts.timeout, {output, input},
+             [to = std::move(to), from = std::move(from), this](const Patience& patience) { exchange_.all_to_all(to, from, patience); });
+}
+
 c10::intrusive_ptr<c10d::Work> MpiBackend::barrier(const c10d::BarrierOptions& opts) {
   return run(c10d::OpType::BARRIER, opts.asyncOp, opts.timeout, {},
              [this](const Patience& patience) { exchange_.barrier(patience); });

@@ -15,6 +15,7 @@ StaticName name_of(c10d::OpType type) {
     case c10d::OpType::_REDUCE_SCATTER_BASE: return "reduce-scatter";
     case c10d::OpType::ALLGATHER:
     case c10d::OpType::_ALLGATHER_BASE: return "all-gather";
+    case c10d::OpType::ALLTOALL_BASE: return "all-to-all";
     case c10d::OpType::SEND: return "send";
     case c10d::OpType::RECV: return "receive";
     default: return "communication";

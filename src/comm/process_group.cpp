@@ -80,6 +80,16 @@ void ProcessGroup::reduce_scatter(const at::Tensor& output, const at::Tensor& in
   backend_->_reduce_scatter_base(to, from, options)->wait();
 }
 
+void ProcessGroup::all_to_all(const at::Tensor& output, const at::Tensor& input, std::vector<std::int64_t> receive_rows,
+                              std::vector<std::int64_t> send_rows) const {
+  const Watchdog::Guard guard(watchdog_, fmt::format("all_to_all of {} in group {}", describe(input), name_));
+  expect_exchange(output, input, receive_rows, send_rows, rank(), size());
+  at::Tensor to = output, from = input;
+  c10d::AllToAllOptions options;
+  options.asyncOp = false;
+  backend_->alltoall_base(to, from, receive_rows, send_rows, options)->wait();
+}
+
 void ProcessGroup::barrier() const {
   const Watchdog::Guard guard(watchdog_, fmt::format("barrier in group {}", name_));
   c10d::BarrierOptions options;
@@ -111,6 +121,13 @@ Pending ProcessGroup::start_reduce_scatter(const at::Tensor& output, const at::T
   c10d::ReduceScatterOptions options;
   options.reduceOp = reduce_op(reduction);
   return pending(backend_->_reduce_scatter_base(to, from, options), "reduce_scatter", input);
+}
+
+Pending ProcessGroup::start_all_to_all(const at::Tensor& output, const at::Tensor& input, std::vector<std::int64_t> receive_rows,
+                                       std::vector<std::int64_t> send_rows) const {
+  expect_exchange(output, input, receive_rows, send_rows, rank(), size());
+  at::Tensor to = output, from = input;
+  return pending(backend_->alltoall_base(to, from, receive_rows, send_rows), "all_to_all", input);
 }
 
 Pending ProcessGroup::start_send(const at::Tensor& tensor, int to, int tag) const {

@@ -1,8 +1,9 @@
 // A group of ranks that exchange tensors: what the folders above comm/ use instead of c10d itself, whose interface
 // changes between LibTorch releases. The same code runs over MPI (CPU tensors), NCCL (CUDA tensors) and threads (tests).
 //
-// Tensors are contiguous and of one dtype and size on all ranks; every rank makes the same collective calls in the same
-// order. Sums are taken in rank order on CPU tensors: every rank holds the same bits, and the same again in the next run.
+// Tensors are contiguous and of one dtype and size on all ranks (all_to_all: of the sizes that the ranks agree on pairwise);
+// every rank makes the same collective calls in the same order. All dtypes travel, bfloat16 too, but CPU tensors are reduced
+// in float32, float64, int64, int32, uint8 and bool only. Sums are taken in rank order on CPU tensors: every rank holds the same bits, and the same again in the next run.
 // A tensor under way must be neither read nor written until its Pending has been waited for.
 // Errors: InternalError for tensors that do not fit; ExitCode::watchdog for an operation that outlived its timeout.
 #pragma once
@@ -12,8 +13,10 @@
 #include <torch/csrc/distributed/c10d/Store.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "comm/watchdog.h"
 #include "mpi/communicator.h"
@@ -57,6 +60,10 @@ class ProcessGroup {
   void all_gather(const at::Tensor& output, const at::Tensor& input) const;
   // output [n] receives this rank's part of the reduction of all inputs [size * n].
   void reduce_scatter(const at::Tensor& output, const at::Tensor& input, Reduction reduction) const;
+  // Dimension 0 of both tensors is rows: the first send_rows[0] rows of the input go to rank 0, the next send_rows[1] to rank
+  // 1 and so on; the output receives receive_rows[r] rows from rank r, in rank order. Any may be 0, all of them too.
+  void all_to_all(const at::Tensor& output, const at::Tensor& input, std::vector<std::int64_t> receive_rows,
+                  std::vector<std::int64_t> send_rows) const;
   void barrier() const;
 
   // The same, going on while the caller computes.
@@ -64,6 +71,8 @@ class ProcessGroup {
   [[nodiscard]] Pending start_broadcast(const at::Tensor& tensor, int root) const;
   [[nodiscard]] Pending start_all_gather(const at::Tensor& output, const at::Tensor& input) const;
   [[nodiscard]] Pending start_reduce_scatter(const at::Tensor& output, const at::Tensor& input, Reduction reduction) const;
+  [[nodiscard]] Pending start_all_to_all(const at::Tensor& output, const at::Tensor& input, std::vector<std::int64_t> receive_rows,
+                                         std::vector<std::int64_t> send_rows) const;
 
   // Point to point; messages between two ranks with the same tag arrive in the order sent. Tags are 0 to 32767; NCCL
   // has no tags: there the order of the calls on the two ranks must agree. May be in any order with the collectives.

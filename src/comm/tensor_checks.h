@@ -6,6 +6,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,6 +26,14 @@ at::Tensor& only_tensor(std::vector<at::Tensor>& tensors, const char* operation)
 
 // Throws unless `whole` has `ranks` times the elements of `part`, and the same dtype.
 void expect_parts(const at::Tensor& whole, const at::Tensor& part, int ranks, const char* operation);
+
+// What all_to_all demands: on either side one number of rows for each rank, none negative, together the tensor's dimension 0;
+// rows of the same shape and dtype on both sides; and what `rank` keeps is as much in the output as in the input.
+void expect_exchange(const at::Tensor& output, const at::Tensor& input, std::span<const std::int64_t> receive_rows,
+                     std::span<const std::int64_t> send_rows, int rank, int ranks);
+
+// The memory of each rank's rows, which have been checked; throws like tensor_bytes.
+std::vector<std::span<std::byte>> row_parts(const at::Tensor& tensor, std::span<const std::int64_t> rows, const char* operation);
 
 // Throws unless 0 <= peer < size.
 void expect_rank(int peer, int size, const char* operation);

@@ -9,7 +9,6 @@
 #include <map>
 #include <mutex>
 #include <optional>
-#include <thread>
 #include <tuple>
 #include <utility>
 
@@ -41,6 +40,7 @@ struct Contribution {
   at::ScalarType dtype;
   std::span<std::byte> input, output;
   WorkPtr work;
+  std::vector<std::span<std::byte>> receive_parts = {}, send_parts = {};  // of an all-to-all only, which has no input and output
 
   std::string describe() const {
     return fmt::format("{} ({}) of {} bytes of {}", c10d::opTypeToString(type), argument, input.size(), c10::toString(dtype));
@@ -80,6 +80,16 @@ void perform(const std::vector<std::optional<Contribution>>& ranks) {
       break;
     case c10d::OpType::_REDUCE_SCATTER_BASE:
       for (std::size_t r = 0; r < ranks.size(); ++r) reduce(r * first.output.size(), ranks[r]->output);
+      break;
+    case c10d::OpType::ALLTOALL_BASE:
+      for (std::size_t from = 0; from < ranks.size(); ++from)
+        for (std::size_t to = 0; to < ranks.size(); ++to) {
+          const auto sent = ranks[from]->send_parts[to], expected = ranks[to]->receive_parts[from];
+          if (sent.size() != expected.size())
+            throw InternalError(fmt::format("rank {} sends {} bytes to rank {}, which expects {}", from, sent.size(), to, expected.size()),
+                                "all_to_all", "");
+          copy(expected, sent);
+        }
       break;
     default: break;  // a barrier is done when all have come
   }
@@ -231,6 +241,16 @@ c10::intrusive_ptr<c10d::Work> ThreadBackend::_reduce_scatter_base(at::Tensor& o
                        c10::make_intrusive<ThreadWork>(rank_, c10d::OpType::_REDUCE_SCATTER_BASE, std::vector<at::Tensor>{output, input})});
 }
 
+c10::intrusive_ptr<c10d::Work> ThreadBackend::alltoall_base(at::Tensor& output, at::Tensor& input,
+                                                            std::vector<std::int64_t>& receive_rows,
+                                                            std::vector<std::int64_t>& send_rows, const c10d::AllToAllOptions&) {
+  expect_exchange(output, input, receive_rows, send_rows, rank_, size_);
+  return group_->join(collectives_++, rank_,
+                      {c10d::OpType::ALLTOALL_BASE, 0, input.scalar_type(), {}, {},
+                       c10::make_intrusive<ThreadWork>(rank_, c10d::OpType::ALLTOALL_BASE, std::vector<at::Tensor>{output, input}),
+                       row_parts(output, receive_rows, "all_to_all"), row_parts(input, send_rows, "all_to_all")});
+}
+
 c10::intrusive_ptr<c10d::Work> ThreadBackend::barrier(const c10d::BarrierOptions&) {
   return group_->join(collectives_++, rank_,
                       {c10d::OpType::BARRIER, 0, at::kByte, {}, {},
@@ -256,32 +276,6 @@ std::vector<c10::intrusive_ptr<ThreadBackend>> make_thread_backends(int ranks) {
   std::vector<c10::intrusive_ptr<ThreadBackend>> backends;
   for (int rank = 0; rank < ranks; ++rank) backends.push_back(c10::make_intrusive<ThreadBackend>(group, rank, ranks));
   return backends;
-}
-
-void run_thread_ranks(int ranks, const std::function<void(const c10::intrusive_ptr<c10d::Backend>&, int)>& fn) {
-  const auto backends = make_thread_backends(ranks);
-  std::mutex mutex;
-  std::exception_ptr first;
-  {
-    std::vector<std::jthread> threads;
-    for (int rank = 0; rank < ranks; ++rank)
-      threads.emplace_back([&, rank] {
-        std::string reason = fmt::format("rank {} failed", rank);
-        try {
-          fn(backends[rank], rank);
-          return;
-        } catch (const std::exception& error) {
-          reason += std::string(": ") + error.what();
-          const std::lock_guard lock(mutex);
-          if (!first) first = std::current_exception();
-        } catch (...) {
-          const std::lock_guard lock(mutex);
-          if (!first) first = std::current_exception();
-        }
-        backends[rank]->fail(reason);
-      });
-  }
-  if (first) std::rethrow_exception(first);
 }
 
 }  // namespace trellis

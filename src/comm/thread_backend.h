@@ -9,6 +9,8 @@
 #include <memory>
 #include <vector>
 
+#include "comm/split_group.h"
+
 namespace trellis {
 
 class ThreadGroup;  // the state that the ranks share
@@ -30,6 +32,9 @@ class ThreadBackend final : public c10d::Backend {
                                                  const c10d::AllgatherOptions& opts = {}) override;
   c10::intrusive_ptr<c10d::Work> _reduce_scatter_base(at::Tensor& output, at::Tensor& input,
                                                       const c10d::ReduceScatterOptions& opts = {}) override;
+  c10::intrusive_ptr<c10d::Work> alltoall_base(at::Tensor& output, at::Tensor& input, std::vector<std::int64_t>& receive_rows,
+                                               std::vector<std::int64_t>& send_rows,
+                                               const c10d::AllToAllOptions& opts = {}) override;
   c10::intrusive_ptr<c10d::Work> barrier(const c10d::BarrierOptions& opts = {}) override;
   c10::intrusive_ptr<c10d::Work> send(std::vector<at::Tensor>& tensors, int to, int tag) override;
   c10::intrusive_ptr<c10d::Work> recv(std::vector<at::Tensor>& tensors, int from, int tag) override;
@@ -45,5 +50,9 @@ std::vector<c10::intrusive_ptr<ThreadBackend>> make_thread_backends(int ranks);
 // Runs fn(backend, rank) on `ranks` threads and waits for all. If one throws, the others are released from whatever they
 // wait for, and the exception that came first is thrown here. `fn` may as well take a ProcessGroup as its first argument.
 void run_thread_ranks(int ranks, const std::function<void(const c10::intrusive_ptr<c10d::Backend>&, int)>& fn);
+
+// The same for ranks that also work in parts of their world: fn(world, split, rank). A rank that throws releases the others
+// from every group that was split, by whomever.
+void run_thread_mesh(int ranks, const std::function<void(const ProcessGroup& world, const SplitGroup& split, int rank)>& fn);
 
 }  // namespace trellis

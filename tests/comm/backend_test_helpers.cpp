@@ -98,6 +98,43 @@ void check_all_gather(const ProcessGroup& group, std::int64_t size, at::ScalarTy
   EXPECT_TRUE(at::equal(output, expected));
 }
 
+void check_all_to_all(const ProcessGroup& group, std::int64_t width, at::ScalarType dtype) {
+  const int rank = group.rank(), n = group.size();
+  for (const int shift : {0, 1}) {
+    SCOPED_TRACE(::testing::Message() << c10::toString(dtype) << " x " << width << ", shift " << shift);
+    const auto rows = [&](int from, int to) { return std::int64_t{(2 * from + 3 * to + shift) % 4}; };
+    const auto sent = [&](int from, int to) { return sample(rows(from, to) * width, dtype, 10 * from + to).reshape({rows(from, to), width}); };
+    std::vector<std::int64_t> send_rows, receive_rows;
+    std::vector<at::Tensor> to_all, from_all;
+    for (int r = 0; r < n; ++r) {
+      send_rows.push_back(rows(rank, r));
+      receive_rows.push_back(rows(r, rank));
+      to_all.push_back(sent(rank, r));
+      from_all.push_back(sent(r, rank));
+    }
+    const at::Tensor input = at::cat(to_all), expected = at::cat(from_all), output = at::zeros_like(expected);
+    group.all_to_all(output, input, receive_rows, send_rows);
+    EXPECT_TRUE(at::equal(output, expected));
+    EXPECT_TRUE(at::equal(input, at::cat(to_all))) << "the input was changed";
+    output.zero_();
+    group.start_all_to_all(output, input, receive_rows, send_rows).wait();
+    EXPECT_TRUE(at::equal(output, expected));
+  }
+}
+
+void check_empty_all_to_all(const ProcessGroup& group) {
+  const int rank = group.rank(), n = group.size();
+  const std::vector<std::int64_t> none(n, 0);
+  const at::Tensor empty = at::zeros({0, 3});
+  group.all_to_all(at::zeros({0, 3}), empty, none, none);
+  std::vector<std::int64_t> send_rows = none, receive_rows = none;
+  if (rank == n - 1) send_rows[0] = 2;
+  if (rank == 0) receive_rows[n - 1] = 2;
+  const at::Tensor input = rank == n - 1 ? at::ones({2, 3}) : empty, output = at::zeros({rank == 0 ? 2 : 0, 3});
+  group.start_all_to_all(output, input, receive_rows, send_rows).wait();
+  EXPECT_EQ(output.sum().item<float>(), rank == 0 ? 6 : 0);
+}
+
 void check_ring_messages(const ProcessGroup& group, std::int64_t size, at::ScalarType dtype) {
   SCOPED_TRACE(::testing::Message() << c10::toString(dtype) << " x " << size);
   const int rank = group.rank(), n = group.size();
@@ -193,6 +230,29 @@ void check_errors_of_unfit_tensors(const ProcessGroup& group) {
               }),
               HasSubstr("neither sum, max nor min"));
   check_all_reduce(group, 10, at::kFloat);  // and the group is as good as before
+}
+
+void check_errors_of_unfit_rows(const ProcessGroup& group) {
+  using ::testing::HasSubstr;
+  const auto n = static_cast<std::size_t>(group.size());
+  const std::vector<std::int64_t> one_each(n, 1);
+  std::vector<std::int64_t> negative = one_each, too_many(n + 1, 1);
+  negative[0] = -1;
+  const at::Tensor rows = at::zeros({group.size(), 2});
+  const auto message = [&](const at::Tensor& output, const at::Tensor& input, const auto& receive, const auto& send) {
+    return message_of(ExitCode::internal, [&] { group.all_to_all(output, input, receive, send); });
+  };
+  EXPECT_THAT(message(rows, rows, too_many, one_each), HasSubstr("rows for " + std::to_string(n + 1) + " ranks in a group of"));
+  EXPECT_THAT(message(rows, rows, one_each, negative), ::testing::AllOf(HasSubstr("is not [-1"), HasSubstr("rows")));
+  EXPECT_THAT(message(at::zeros({group.size() + 1, 2}), rows, one_each, one_each), HasSubstr("2] is not [1"));
+  EXPECT_THAT(message(at::zeros({group.size(), 3}), rows, one_each, one_each), HasSubstr("the rows of Float"));
+  EXPECT_THAT(message(rows.to(at::kDouble), rows, one_each, one_each), HasSubstr("the rows of Double"));
+  EXPECT_THAT(message(at::zeros({}), rows, one_each, one_each), HasSubstr("has no rows"));
+  EXPECT_THAT(message(at::zeros({group.size(), 4}).slice(1, 0, 4, 2), rows, one_each, one_each), HasSubstr("is not contiguous"));
+  std::vector<std::int64_t> other = one_each;
+  other[static_cast<std::size_t>(group.rank())] = 2;
+  EXPECT_THAT(message(at::zeros({group.size() + 1, 2}), rows, other, one_each), HasSubstr("keeps 1 rows, but its output has room for 2"));
+  check_all_to_all(group, 3, at::kFloat);
 }
 
 }  // namespace trellis::testing_support

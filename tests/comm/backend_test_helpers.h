@@ -26,6 +26,10 @@ void check_bool_all_reduce(const ProcessGroup& group, std::int64_t size);
 void check_reduce_scatter(const ProcessGroup& group, std::int64_t size, at::ScalarType dtype);
 void check_broadcast(const ProcessGroup& group, std::int64_t size, at::ScalarType dtype);
 void check_all_gather(const ProcessGroup& group, std::int64_t size, at::ScalarType dtype);
+// Rank a sends (2 a + 3 b + shift) mod 4 rows of `width` elements to rank b: uneven, some of them none.
+void check_all_to_all(const ProcessGroup& group, std::int64_t width, at::ScalarType dtype);
+// Nobody sends anything; then only the last rank has rows, for the first.
+void check_empty_all_to_all(const ProcessGroup& group);
 // Each rank sends to the next with two tags, which the receiver asks for in the other order, both ways round the ring.
 void check_ring_messages(const ProcessGroup& group, std::int64_t size, at::ScalarType dtype);
 // Collectives started together, waited for out of order, with messages between.
@@ -34,6 +38,7 @@ void check_concurrent_operations(const ProcessGroup& group, std::int64_t size);
 void check_bits_of_sums(const ProcessGroup& group, std::int64_t size);
 void check_reduction_with_nan(const ProcessGroup& group);
 void check_errors_of_unfit_tensors(const ProcessGroup& group);
+void check_errors_of_unfit_rows(const ProcessGroup& group);
 
 // The message of the trellis::Error that fn throws, after checking its category; empty and a failure if it throws none.
 template <class Fn>

@@ -85,6 +85,15 @@ TEST_P(MpiRanks, AllGatherMayHaveItsInputInPlace) {
   for (int r = 0; r < ranks.size(); ++r) EXPECT_TRUE(output[r].eq(r + 1).all().item<bool>());
 }
 
+TEST_P(MpiRanks, AllToAllGivesEachRankItsRowsOfEveryRank) {
+  const ProcessGroup ranks = group();
+  for (const std::int64_t width : {1, 3, 1000})
+    for (const auto dtype : kMovableTypes) check_all_to_all(ranks, width, dtype);
+  check_all_to_all(ranks, 300'007, at::kFloat);
+  check_empty_all_to_all(ranks);
+  check_errors_of_unfit_rows(ranks);
+}
+
 TEST_P(MpiRanks, MessagesAreToldApartByTag) {
   const ProcessGroup ranks = group();
   for (const auto size : kSizes)
@@ -115,6 +124,7 @@ TEST_P(MpiRanks, LargeMessagesAreCut) {
   check_reduce_scatter(ranks, 10007, at::kDouble);
   check_broadcast(ranks, 10007, at::kLong);
   check_all_gather(ranks, 10007, at::kFloat);
+  check_all_to_all(ranks, 10007, at::kBFloat16);
   check_ring_messages(ranks, 10007, at::kFloat);
 }
 

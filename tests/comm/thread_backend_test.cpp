@@ -50,6 +50,15 @@ TEST_P(ThreadRanks, AllGatherConcatenatesInRankOrder) {
   });
 }
 
+TEST_P(ThreadRanks, AllToAllGivesEachRankItsRowsOfEveryRank) {
+  run_thread_ranks(GetParam(), [](const ProcessGroup& group, int) {
+    for (const std::int64_t width : {1, 3, 1000})
+      for (const auto dtype : kMovableTypes) check_all_to_all(group, width, dtype);
+    check_empty_all_to_all(group);
+    check_errors_of_unfit_rows(group);
+  });
+}
+
 TEST_P(ThreadRanks, MessagesAreToldApartByTag) {
   run_thread_ranks(GetParam(), [](const ProcessGroup& group, int) {
     for (const auto size : kSizes)
@@ -114,6 +123,19 @@ TEST(ThreadRanksFailing, DifferentCollectivesAreNamedOnEveryRank) {
     ++noticed;
   });
   EXPECT_EQ(noticed, 3);
+}
+
+TEST(ThreadRanksFailing, RowsThatTheReceiverDoesNotExpectAreRefused) {
+  run_thread_ranks(2, [&](const ProcessGroup& group, int rank) {
+    const at::Tensor two = at::zeros({2, 3}), one = at::zeros({1, 3});
+    const std::string message = message_of(ExitCode::internal, [&] {
+      if (rank == 0)
+        group.all_to_all(one, two, {0, 1}, {0, 2});
+      else
+        group.all_to_all(one, one, {1, 0}, {1, 0});
+    });
+    EXPECT_THAT(message, HasSubstr("rank 0 sends 24 bytes to rank 1, which expects 12"));
+  });
 }
 
 TEST(ThreadRanksFailing, AMessageOfAnotherSizeIsRefused) {
