@@ -12,16 +12,26 @@ namespace {
 
 constexpr std::int64_t kAlignment = 16;  // elements: every tensor begins on a cache line, whatever precedes it
 
+std::int64_t elements(const std::vector<std::int64_t>& shape) {
+  return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
+}
+
 }  // namespace
 
 ParameterLayout::ParameterLayout(const TrellisShape& shape)
-    : blocks_(shape.blocks()), block_channels_(shape.block_channels()), taps_(shape.kernel) {
+    : ParameterLayout(shape, VocabularyStripes(shape.vocabulary, shape.cutoffs, 1), 0) {}
+
+ParameterLayout::ParameterLayout(const TrellisShape& shape, VocabularyStripes stripes, int place)
+    : blocks_(shape.blocks()), block_channels_(shape.block_channels()), taps_(shape.kernel), stripes_(std::move(stripes)), place_(place) {
+  require(stripes_ == VocabularyStripes(shape.vocabulary, shape.cutoffs, stripes_.ranks()), "stripes are of the network's vocabulary");
+  require(place >= 0 && place < stripes_.ranks(), "a place is one of the stripes' ranks");
   if (shape.classifier) {
     add("linear_weight", {shape.outputs, shape.outputs});
     add("linear_bias", {shape.outputs});
   } else {
-    add("embedding", {shape.vocabulary, shape.embedding});
-    add("decoder_bias", {shape.vocabulary});
+    add_striped("embedding", {shape.vocabulary, shape.embedding});
+    add_striped("decoder_bias", {shape.vocabulary});
+    striped_size_ = flat_size_;
   }
   if (const auto clusters = static_cast<std::int64_t>(shape.cutoffs.size()); clusters > 0) {
     add("cluster_weight", {clusters, shape.outputs});
@@ -47,14 +57,20 @@ ParameterLayout::ParameterLayout(const TrellisShape& shape)
 
 void ParameterLayout::append(ParameterInfo info) {
   info.offset = flat_size_;
-  info.count = std::accumulate(info.shape.begin(), info.shape.end(), std::int64_t{1}, std::multiplies<>());
-  info.parameters += info.count;
+  info.count = elements(info.shape);
+  info.parameters += elements(info.whole());
   flat_size_ += (info.count + kAlignment - 1) / kAlignment * kAlignment;
   parameters_.push_back(std::move(info));
 }
 
 void ParameterLayout::add(std::string name, std::vector<std::int64_t> shape) {
   append({.name = std::move(name), .shape = shape, .published = shape});
+}
+
+void ParameterLayout::add_striped(std::string name, std::vector<std::int64_t> whole) {
+  ParameterInfo info{.name = std::move(name), .shape = whole, .published = std::move(whole), .striped = true};
+  info.shape[0] = stripes_.rows_of(place_);
+  append(std::move(info));
 }
 
 void ParameterLayout::add_rows(std::string name, std::vector<std::int64_t> published) {
@@ -67,13 +83,24 @@ void ParameterLayout::add_kernel(std::string name, std::int64_t channels, bool g
                      .rows = ParameterInfo::Rows::kernel};
   if (grouped) {
     info.shape = {rows, taps_, block_channels_};
-    info.parameters = -4 * block_channels_ * block_channels_;  // append adds the count
+    info.parameters = -4 * block_channels_ * block_channels_;  // append adds the elements
     info.rows = ParameterInfo::Rows::grouped_kernel;
   }
   append(std::move(info));
 }
 
+std::vector<RowPiece> ParameterLayout::pieces(const ParameterInfo& info) const {
+  if (!info.striped) return {{{0, info.shape[0]}, {0, info.shape[0]}}};
+  std::vector<RowPiece> pieces;
+  for (std::int64_t cluster = 0; cluster < stripes_.clusters(); ++cluster) {
+    const RowPiece piece{stripes_.stripe(cluster, place_), stripes_.rows(cluster, place_)};
+    if (!piece.memory.empty()) pieces.push_back(piece);
+  }
+  return pieces;
+}
+
 at::Tensor ParameterLayout::published(const ParameterInfo& info, const at::Tensor& memory) const {
+  if (info.striped && !whole()) throw InternalError("a rank has only its stripes of " + info.name, "", "");
   const std::int64_t G = blocks_, S = block_channels_;
   switch (info.rows) {
     case ParameterInfo::Rows::plain: return memory;
@@ -92,6 +119,13 @@ at::Tensor ParameterLayout::published(const ParameterInfo& info, const at::Tenso
 }
 
 at::Tensor ParameterLayout::in_memory(const ParameterInfo& info, const at::Tensor& published) const {
+  if (info.striped && !whole()) {
+    const at::Tensor own = at::empty(info.shape, published.options());
+    for (const RowPiece& piece : pieces(info)) {
+      own.narrow(0, piece.memory.begin, piece.memory.size()).copy_(published.narrow(0, piece.whole.begin, piece.whole.size()));
+    }
+    return own;
+  }
   const std::int64_t G = blocks_, S = block_channels_;
   switch (info.rows) {
     case ParameterInfo::Rows::plain: return published;

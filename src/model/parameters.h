@@ -11,6 +11,9 @@
 // construction, [4H, k, H / groups]: the channels of the row's own group, for the last tap those of the group below; the
 // first group has none below, so its rows' last tap is zero and no parameter.
 //
+// Where a group of ranks holds the vocabulary together (plan/vocabulary_stripes.h), a rank has its own rows of the tensors
+// that have one a word, embedding and decoder_bias, and everything else whole. These two come first.
+//
 // The gains come last: a gradient buffer holds, before finish_gradients, the gradient of the *effective* kernels in the
 // place of the raw ones and nothing for the gains, so that a prefix of it is all that ranks have to sum.
 #pragma once
@@ -22,45 +25,70 @@
 #include <vector>
 
 #include "model/trellis_shape.h"
+#include "plan/vocabulary_stripes.h"
 
 namespace trellis {
 
 struct ParameterInfo {
   std::string name;
   std::vector<std::int64_t> shape;      // in memory
-  std::vector<std::int64_t> published;  // under which others know it
+  std::vector<std::int64_t> published;  // under which others know it: of the whole tensor
   std::int64_t offset = 0;              // elements from the start of the flat buffer
   std::int64_t count = 0;               // elements in memory
-  std::int64_t parameters = 0;          // of them; fewer only for W2 of a mixed group convolution
+  std::int64_t parameters = 0;          // of the model in the whole tensor: W2 of a mixed group convolution has zeros beside them
   enum class Rows { plain, gates, kernel, grouped_kernel } rows = Rows::plain;
+  bool striped = false;                 // one row a word: held by stripes, which are whole in a group of one rank
   bool is_kernel() const { return rows == Rows::kernel || rows == Rows::grouped_kernel; }
+  // Shape in the memory of a rank that holds all of it.
+  const std::vector<std::int64_t>& whole() const { return striped ? published : shape; }
+};
+
+// Rows of a whole tensor that a rank holds, and their rows in its memory: equally many.
+struct RowPiece {
+  Range whole, memory;
+  bool operator==(const RowPiece&) const = default;
 };
 
 class ParameterLayout {
  public:
+  // All words on one rank.
   explicit ParameterLayout(const TrellisShape& shape);
+  // Those that the rank at `place` of its group owns. `stripes` are of the shape's vocabulary and cutoffs, else InternalError;
+  // a classifier has none.
+  ParameterLayout(const TrellisShape& shape, VocabularyStripes stripes, int place);
 
   const std::vector<ParameterInfo>& parameters() const { return parameters_; }
   const ParameterInfo& find(std::string_view name) const;  // throws InternalError if there is none
   bool contains(std::string_view name) const;
   std::int64_t flat_size() const { return flat_size_; }        // elements, with the padding between tensors
   std::int64_t reduced_size() const { return reduced_size_; }  // the prefix without the gains
-  std::int64_t count() const;                                  // parameters of the model
+  std::int64_t striped_size() const { return striped_size_; }  // the prefix that is held by stripes; 0 for a classifier
+  std::int64_t count() const;                                  // parameters of the model, whatever this rank holds of them
+
+  const VocabularyStripes& stripes() const { return stripes_; }
+  int place() const { return place_; }
+  bool whole() const { return stripes_.ranks() == 1; }
+  // What this rank holds of a tensor, rows as in ParameterInfo::whole(): a striped one cluster by cluster, none of them empty.
+  std::vector<RowPiece> pieces(const ParameterInfo& info) const;
 
   // One tensor of this layout from its shape in memory to its published shape, and back; either may share the argument's
-  // memory. `in_memory` leaves out what a mixed group convolution has no place for.
+  // memory. `in_memory` leaves out what a mixed group convolution has no place for, and words that are not this rank's;
+  // `published` of a tensor of which this rank has stripes only throws InternalError.
   at::Tensor published(const ParameterInfo& info, const at::Tensor& memory) const;
   at::Tensor in_memory(const ParameterInfo& info, const at::Tensor& published) const;
 
  private:
   void add(std::string name, std::vector<std::int64_t> shape);
+  void add_striped(std::string name, std::vector<std::int64_t> whole);
   void add_rows(std::string name, std::vector<std::int64_t> published);
   void add_kernel(std::string name, std::int64_t channels, bool grouped);
   void append(ParameterInfo info);
 
   std::int64_t blocks_, block_channels_, taps_;
   std::vector<ParameterInfo> parameters_;
-  std::int64_t flat_size_ = 0, reduced_size_ = 0;
+  std::int64_t flat_size_ = 0, reduced_size_ = 0, striped_size_ = 0;
+  VocabularyStripes stripes_;
+  int place_;
 };
 
 class Parameters {
@@ -75,7 +103,7 @@ class Parameters {
   at::Tensor view(std::string_view name) const;
   // The tensor in its published shape, to read: it may or may not share this memory.
   at::Tensor published(std::string_view name) const;
-  // Takes the values of a tensor in published shape.
+  // Takes the values of a tensor in published shape, the whole one.
   void assign(std::string_view name, const at::Tensor& published);
 
  private:
