@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "model/launch.h"
 
@@ -21,16 +22,19 @@ at::Tensor bytes_of(const std::vector<T>& values, at::Device device) {
 
 }  // namespace
 
-Lamb::Lamb(const ParameterLayout& layout, at::TensorOptions options) {
+Lamb::Lamb(const ParameterLayout& layout, at::TensorOptions options, VocabularyGroup group) : group_(group) {
+  expect_group_of(layout, group);
   std::vector<LambBlock> blocks;
   std::vector<LambTensor> tensors;
   for (const ParameterInfo& info : layout.parameters()) {
     const auto first = static_cast<std::int64_t>(blocks.size()), end = info.offset + info.count;
-    for (std::int64_t begin = info.offset; begin < end; begin += kNormBlock) {
+    std::int64_t begin = info.offset;
+    do {  // at least once: without a row of a striped tensor, a rank has yet a place for the sum over its group
       blocks.push_back({begin, std::min(end, begin + kNormBlock), static_cast<std::int64_t>(tensors.size())});
-    }
+    } while ((begin += kNormBlock) < end);
     tensors.push_back({.first_block = first, .end_block = static_cast<std::int64_t>(blocks.size()),
                        .decayed = !is_bias(info) && !is_direction(info)});
+    if (info.striped && !layout.whole()) striped_.push_back(tensors.back());
   }
   block_count_ = static_cast<std::int64_t>(blocks.size());
   tensor_count_ = static_cast<std::int64_t>(tensors.size());
@@ -65,9 +69,33 @@ void Lamb::update(const OptimizerRule& rule, Parameters& weights, const Paramete
                              .learning_rate = static_cast<T>(learning_rate)};
     const auto& kernels = kernels_for<T>(weights.flat().device());
     launch(weights.flat().device(), kernels.lamb_moments, args, {0, block_count_}, 1);
+    add_stripes();
     launch(weights.flat().device(), kernels.lamb_trust, args, {0, tensor_count_}, tensor_count_);
     launch(weights.flat().device(), kernels.lamb_apply, args, {0, block_count_}, 1);
   });
+}
+
+// lamb_trust adds a tensor's blocks, so the sum takes the place of the first and zeros those of the others.
+void Lamb::add_stripes() {
+  if (striped_.empty()) return;
+  const std::int64_t blocks = striped_.back().end_block;  // they come first
+  const at::Tensor host = at::stack({weight_sums_.narrow(0, 0, blocks), direction_sums_.narrow(0, 0, blocks)}).cpu();
+  std::vector<double> sums;
+  for (int kind = 0; kind < 2; ++kind) {
+    const double* const of_blocks = host[kind].const_data_ptr<double>();
+    for (const LambTensor& tensor : striped_) {
+      sums.push_back(std::accumulate(of_blocks + tensor.first_block, of_blocks + tensor.end_block, 0.0));
+    }
+  }
+  add_over_group(group_, sums, weight_sums_.device());
+  host.zero_();
+  const double* next = sums.data();
+  for (int kind = 0; kind < 2; ++kind) {
+    double* const of_blocks = host[kind].mutable_data_ptr<double>();
+    for (const LambTensor& tensor : striped_) of_blocks[tensor.first_block] = *next++;
+  }
+  weight_sums_.narrow(0, 0, blocks).copy_(host[0]);
+  direction_sums_.narrow(0, 0, blocks).copy_(host[1]);
 }
 
 std::vector<double> Lamb::trust_ratios() const {

@@ -3,7 +3,8 @@
 // of its length. Bias-corrected, clipped by the global norm beforehand, norms not clamped, as NVIDIA's NVLAMB does; the
 // trust ratio ||weights|| / ||direction|| is 1 where either norm is zero.
 //
-// Every tensor of ParameterLayout has its own trust ratio, as a whole, whatever rows and blocks it has:
+// Every tensor of ParameterLayout has its own trust ratio, as a whole, whatever rows and blocks it has and whichever ranks
+// hold stripes of it:
 //   embedding, decoders' and classifier's matrices, kernels without weight normalisation    weight decay
 //   W1_g, W2_g   weight decay. They are the lengths of the kernels' rows, so both act as they would on the kernels
 //   W1_v, W2_v   no weight decay: no function depends on v's length. The trust ratio makes the step independent of it as
@@ -17,17 +18,20 @@
 
 #include <vector>
 
+#include "kernels/optimizer_update.h"
 #include "model/parameters.h"
 #include "train/optimizer_rule.h"
+#include "train/stripe_sums.h"
 
 namespace trellis {
 
 class Lamb {
  public:
-  Lamb(const ParameterLayout& layout, at::TensorOptions options);
+  // group: of the layout's stripes; it must outlive this.
+  Lamb(const ParameterLayout& layout, at::TensorOptions options, VocabularyGroup group = nullptr);
 
   // One update, as Optimizer::update; mean and variance are Adam's. Sums are taken over blocks of a fixed size, so that no
-  // thread count changes a bit.
+  // thread count changes a bit. Collective over the group.
   void update(const OptimizerRule& rule, Parameters& weights, const Parameters& gradients, Parameters& mean, Parameters& variance,
               double gradient_scale, double learning_rate, std::int64_t step);
 
@@ -35,7 +39,12 @@ class Lamb {
   std::vector<double> trust_ratios() const;
 
  private:
-  std::int64_t block_count_, tensor_count_;
+  // Between the first two kernels: the sums of a striped tensor's blocks become those of the whole tensor.
+  void add_stripes();
+
+  VocabularyGroup group_;
+  std::int64_t block_count_ = 0, tensor_count_ = 0;
+  std::vector<LambTensor> striped_;                   // on the host; where there is a group
   at::Tensor blocks_, tensors_;                       // bytes: LambBlock and LambTensor, on the device
   at::Tensor weight_sums_, direction_sums_, trust_;  // float64
 };

@@ -8,21 +8,28 @@
 
 namespace trellis {
 
-double global_norm(const Parameters& gradients) {
+double global_norm(const Parameters& gradients, VocabularyGroup group) {
   const TimeSpan timed("gradient norm");
-  return std::sqrt(sum_of_squares(gradients.flat()));
+  const ParameterLayout& layout = gradients.layout();
+  expect_group_of(layout, group);
+  if (layout.whole()) return std::sqrt(sum_of_squares(gradients.flat()));
+  const std::int64_t words = layout.striped_size();
+  double of_words[] = {sum_of_squares(gradients.flat().narrow(0, 0, words))};
+  add_over_group(group, of_words, gradients.flat().device());
+  return std::sqrt(of_words[0] + sum_of_squares(gradients.flat().narrow(0, words, layout.flat_size() - words)));
 }
 
 double clipping_factor(double norm, double clip) { return clip > 0 ? std::min(1.0, clip / (norm + 1e-6)) : 1.0; }
 
 double averaging_share(std::int64_t update) { return 1.0 / static_cast<double>(std::max<std::int64_t>(1, update - 1)); }
 
-Optimizer::Optimizer(const OptimizerRule& rule, const ParameterLayout& layout, at::TensorOptions options)
+Optimizer::Optimizer(const OptimizerRule& rule, const ParameterLayout& layout, at::TensorOptions options, VocabularyGroup group)
     : rule_(rule), layout_(layout), options_(options) {
+  expect_group_of(layout, group);
   if (rule.kind == OptimizerRule::Kind::sgd) return;
   mean_.emplace(layout, options);
   variance_.emplace(layout, options);
-  if (rule.kind == OptimizerRule::Kind::lamb) lamb_.emplace(layout, options);
+  if (rule.kind == OptimizerRule::Kind::lamb) lamb_.emplace(layout, options, group);
 }
 
 void Optimizer::begin_averaging(std::int64_t done) {

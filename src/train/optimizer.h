@@ -1,6 +1,7 @@
 // The update of all parameters at once, over their flat buffer: clipping by one global norm, then SGD or Adam with coupled
 // L2 weight decay, in LibTorch's arithmetic, or LAMB (train/lamb.h). Every process that holds the same weights and gradients
-// makes the same update.
+// makes the same update. Where a group of ranks holds the vocabulary together, each updates its own stripes of it, and norms
+// are nevertheless of whole tensors.
 //
 // SGD may be averaged (Polyak and Juditsky 1992), from the start or from any step on: the averages of the weights are then
 // what is evaluated. As LibTorch's ASGD with t0 = 0 and lambda = 0: the first averaged update begins the mean, which is
@@ -13,21 +14,24 @@
 #include "model/parameters.h"
 #include "train/lamb.h"
 #include "train/optimizer_rule.h"
+#include "train/stripe_sums.h"
 
 namespace trellis {
 
 // The share of the newest weights in the averages at averaged update number `update`, counted from 1.
 double averaging_share(std::int64_t update);
 
-// L2 norm over all parameters, each counted once; sums in double, in an order that no thread count changes.
-double global_norm(const Parameters& gradients);
+// L2 norm over all parameters of the model, each counted once; sums in double, in an order that no thread count changes.
+// Collective over `group`, the one of the gradients' stripes: the same bits on each of its ranks.
+double global_norm(const Parameters& gradients, VocabularyGroup group = nullptr);
 
 // What clipping multiplies the gradient by: min(1, clip / (norm + 1e-6)), 1 without clipping.
 double clipping_factor(double norm, double clip);
 
 class Optimizer {
  public:
-  Optimizer(const OptimizerRule& rule, const ParameterLayout& layout, at::TensorOptions options);
+  // group: of the layout's stripes; it must outlive this.
+  Optimizer(const OptimizerRule& rule, const ParameterLayout& layout, at::TensorOptions options, VocabularyGroup group = nullptr);
 
   // Adam's and LAMB's running means, for checkpoints; null for SGD.
   Parameters* mean() { return mean_ ? &*mean_ : nullptr; }
@@ -46,7 +50,8 @@ class Optimizer {
   // Null unless the rule is LAMB's.
   const Lamb* lamb() const { return lamb_ ? &*lamb_ : nullptr; }
 
-  // One update at this learning rate with gradients scaled by `gradient_scale`; step counts from 1.
+  // One update at this learning rate with gradients scaled by `gradient_scale`; step counts from 1. Collective over the group
+  // under LAMB.
   void update(Parameters& weights, const Parameters& gradients, double gradient_scale, double learning_rate, std::int64_t step);
 
  private:
