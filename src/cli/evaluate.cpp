@@ -162,12 +162,13 @@ ExitCode evaluate(const Ranks& ranks, const MpiSession& session, const EvaluateF
   });
   Parameters weights(ParameterLayout(shape), options);
   agree(ranks.world, [&] { load_weights(reader, weights); });
+  const MeshGroups groups = make_mesh_groups({.data = ranks.size()}, ranks.group, {});  // every rank has all weights
   EvaluationResult result;
   if (flags.log_probabilities.empty()) {
-    result = make_evaluator(ranks, data, flags.split, cut, state.settings, shape, options)->run(weights);
+    result = make_evaluator(ranks, groups, data, flags.split, cut, state.settings, shape, options)->run(weights);
   } else {
     std::vector<ScoredToken> scored;
-    result = make_text_evaluator(ranks, data, flags.split, cut, shape, options)->run(weights, scored);
+    result = make_text_evaluator(ranks, groups, data, flags.split, cut, shape, options)->run(weights, scored);
     std::optional<TokenLog> log;
     agree(ranks.world, [&] {
       if (logs) log.emplace(flags.log_probabilities);

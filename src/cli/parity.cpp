@@ -5,69 +5,146 @@
 
 #include "base/errors.h"
 #include "base/version.h"
+#include "cli/ranks_environment.h"
 #include "config/command_line.h"
+#include "config/setting_values.h"
 #include "train/compute_device.h"
 
 namespace trellis {
 
-int parity_command(const std::vector<std::string>& arguments) {
-  std::string dtype = "float64", device = "cpu", weights;
+namespace {
+
+struct ParityFlags {
+  std::string dtype = "float64", device = "cpu", weights, mesh;
   std::vector<std::string> files;
   bool quiet = false;
-  CommandLine line("parity [flags] FILE...",
-                   "Replays parity files: cases that an independent implementation of the network wrote, with every mask and\n"
-                   "every number. Prints each quantity's error, max |a - b| / max |b|, and ends with 0 only if all are within\n"
-                   "the limit (1e-9 in float64, 1e-5 in float32). bf16 is float32 with activations in bfloat16: of the first step, loss,\n"
-                   "h, c and gradients, by |a - b| / |b| in Frobenius norm, limit 5e-2; so is tf32, on a GPU, limit 2e-3. A file without weights (published_*.h5), of what the model of the\n"
-                   "paper's authors answers, needs --weights and comes alone.");
-  line.section("Flags")
-      .add("dtype", "TYPE", "float64, float32, bf16, or on a GPU tf32", dtype)
-      .add("device", "DEVICE", "cpu or cuda, which is the first GPU", device)
-      .add("weights", "FILE", "safetensors file with the weights, under the authors' parameter names", weights)
-      .add_switch("quiet", "one line a file: its largest error", quiet)
-      .positional("FILE", "parity files", files);
+
+  CommandLine line() {
+    CommandLine line("parity [flags] FILE...",
+                     "Replays parity files: cases that an independent implementation of the network wrote, with every mask and\n"
+                     "every number. Prints each quantity's error, max |a - b| / max |b|, and ends with 0 only if all are within\n"
+                     "the limit (1e-9 in float64, 1e-5 in float32). bf16 is float32 with activations in bfloat16: of the first step,\n"
+                     "loss, h, c and gradients, by |a - b| / |b| in Frobenius norm, limit 5e-2; so is tf32, on a GPU, limit 2e-3. A\n"
+                     "file without weights (published_*.h5), of what the model of the paper's authors answers, needs --weights and\n"
+                     "comes alone. With --mesh, mpirun's ranks replay it together.");
+    line.section("Flags")
+        .add("dtype", "TYPE", "float64, float32, bf16, or on a GPU tf32", dtype)
+        .add("device", "DEVICE", "cpu or cuda, which is the first GPU", device)
+        .add("mesh", "D,P,V,CHUNKS", "data, pipeline, vocabulary (replicated, stages, world or a number) and chunks of time, as the settings\n"
+             "of [mesh]; D times P ranks", mesh)
+        .add("weights", "FILE", "safetensors file with the weights, under the authors' parameter names", weights)
+        .add_switch("quiet", "one line a file: its largest error", quiet)
+        .positional("FILE", "parity files", files);
+    return line;
+  }
+
+  bool tf32() const { return dtype == "tf32"; }
+  at::ScalarType type() const { return dtype == "float64" ? at::kDouble : at::kFloat; }
+  std::optional<at::ScalarType> activations() const {
+    return dtype == "bf16" ? std::optional(at::kBFloat16) : tf32() ? std::optional(at::kFloat) : std::nullopt;
+  }
+
+  void check() const {
+    if (files.empty()) throw UsageError("no file is given", "command line", "parity FILE...; parity --help explains");
+    if (dtype != "float64" && dtype != "float32" && dtype != "bf16" && dtype != "tf32") {
+      throw UsageError("--dtype is '" + dtype + "'", "command line", "give float64, float32, bf16 or tf32");
+    }
+    if (dtype == "bf16" && !weights.empty()) throw UsageError("--dtype is bf16, but --weights only evaluates", "command line", "give float64 or float32");
+    if (device != "cpu" && device != "cuda") throw UsageError("--device is '" + device + "'", "command line", "give cpu or cuda");
+    if (tf32() && device == "cpu") throw ConfigError("--dtype is tf32, which CPUs do not have", "command line", "give float32, or --device cuda");
+    if (!weights.empty() && files.size() > 1) {
+      throw UsageError(fmt::format("--weights are of one parity file, but {} are given", files.size()), "command line", "give one FILE");
+    }
+    if (!mesh.empty() && !weights.empty()) throw UsageError("--mesh is given, but --weights only evaluates", "command line", "leave one of them out");
+    if (!mesh.empty() && device == "cuda") throw UsageError("--mesh replays on CPUs", "command line", "leave --device out");
+  }
+};
+
+// "2,2,world,3", each part as the setting of that name.
+MeshSettings parse_mesh(const std::string& text) {
+  std::vector<std::string> parts{""};
+  for (const char c : text) {
+    if (c == ',') {
+      parts.emplace_back();
+    } else {
+      parts.back() += c;
+    }
+  }
+  const auto refuse = [&](const std::string& what) {
+    throw UsageError("--mesh is '" + text + "': " + what, "command line", "give data, pipeline, vocabulary and chunks, for instance 2,2,stages,3");
+  };
+  if (parts.size() != 4) refuse(fmt::format("{} parts, expected 4", parts.size()));
+  MeshSettings mesh;
+  const auto read = [&](const std::string& part, const Limits& limits, auto& value) {
+    if (const std::string expected = parse_value(part, limits, value); !expected.empty()) refuse("'" + part + "', expected " + expected);
+  };
+  read(parts[0], limits::between(1, 1'000'000), mesh.data);
+  read(parts[1], limits::between(1, 100'000), mesh.pipeline);
+  read(parts[2], limits::between(1, 1'000'000), mesh.vocabulary);
+  std::int64_t chunks = 1;
+  read(parts[3], limits::between(1, 1'000'000), chunks);
+  mesh.chunks.count = chunks;
+  return mesh;
+}
+
+// Whether all of the file's quantities are within the limit.
+bool replay(const ParityFlags& flags, const std::string& path, at::TensorOptions options, const ReplayMesh& mesh) {
+  const ParityFile file(path);
+  if (flags.weights.empty() && file.contains("target_log_prob")) {
+    throw UsageError("the file holds no weights", path, "give --weights, the safetensors file that belongs to it");
+  }
+  if (!flags.weights.empty() && file.contains("params")) throw UsageError("the file holds weights of its own", path, "leave --weights out");
+  const double limit = flags.tf32() ? 2e-3 : parity_limit(flags.activations().value_or(flags.type()));
+  const std::vector<ParityResult> results = flags.weights.empty() ? replay_parity(file, options, flags.activations(), mesh)
+                                                                  : replay_published(file, SafetensorsFile::open(flags.weights), options);
+  ParityResult worst;
+  bool passed = true;
+  const bool prints = mesh.groups.rank == 0;
+  for (const ParityResult& result : results) {
+    const bool within = result.error <= limit;
+    passed = passed && within;
+    if (result.error >= worst.error) worst = result;
+    if (prints && !flags.quiet) fmt::print("{} step {} {:<24} {:.2e}{}\n", path, result.step, result.quantity, result.error, within ? "" : "  ABOVE THE LIMIT");
+  }
+  if (prints) {
+    fmt::print("{}: {} {}: largest error {:.2e} (step {}, {}), limit {:.0e}\n", path, flags.dtype, passed ? "passed" : "FAILED", worst.error,
+               worst.step, worst.quantity, limit);
+  }
+  return passed;
+}
+
+ExitCode replay_all(const ParityFlags& flags, at::Device place, const ReplayMesh& mesh) {
+  allow_tf32(flags.tf32());
+  bool passed = true;
+  for (const std::string& path : flags.files) passed = replay(flags, path, at::TensorOptions(flags.type()).device(place), mesh) && passed;
+  return passed ? ExitCode::done : ExitCode::numeric_failure;
+}
+
+}  // namespace
+
+int parity_command(const std::vector<std::string>& arguments) {
+  ParityFlags flags;
+  CommandLine line = flags.line();
   switch (line.parse(arguments)) {
     case CommandLine::Parsed::help: fmt::print("{}", line.help()); return 0;
     case CommandLine::Parsed::version: fmt::print("parity {}\n", kVersion); return 0;
     case CommandLine::Parsed::ready: break;
   }
-  if (files.empty()) throw UsageError("no file is given", "command line", "parity FILE...; parity --help explains");
-  if (dtype != "float64" && dtype != "float32" && dtype != "bf16" && dtype != "tf32") {
-    throw UsageError("--dtype is '" + dtype + "'", "command line", "give float64, float32, bf16 or tf32");
+  flags.check();
+  if (flags.mesh.empty()) {
+    const MeshGroups alone = lone_mesh_groups();
+    return static_cast<int>(replay_all(flags, flags.device == "cuda" ? first_gpu() : at::Device(at::kCPU), {alone}));
   }
-  if (dtype == "bf16" && !weights.empty()) throw UsageError("--dtype is bf16, but --weights only evaluates", "command line", "give float64 or float32");
-  if (device != "cpu" && device != "cuda") throw UsageError("--device is '" + device + "'", "command line", "give cpu or cuda");
-  const bool tf32 = dtype == "tf32";
-  if (tf32 && device == "cpu") throw ConfigError("--dtype is tf32, which CPUs do not have", "command line", "give float32, or --device cuda");
-  if (!weights.empty() && files.size() > 1) {
-    throw UsageError(fmt::format("--weights are of one parity file, but {} are given", files.size()), "command line", "give one FILE");
-  }
-  const at::ScalarType type = dtype == "float64" ? at::kDouble : at::kFloat;
-  const std::optional<at::ScalarType> activations = dtype == "bf16" ? std::optional(at::kBFloat16) : tf32 ? std::optional(at::kFloat) : std::nullopt;
-  const double limit = tf32 ? 2e-3 : parity_limit(activations.value_or(type));
-  const at::Device place = device == "cuda" ? first_gpu() : at::Device(at::kCPU);
-  allow_tf32(tf32);
-
-  bool passed = true;
-  for (const std::string& path : files) {
-    const ParityFile file(path);
-    if (weights.empty() && file.contains("target_log_prob")) {
-      throw UsageError("the file holds no weights", path, "give --weights, the safetensors file that belongs to it");
-    }
-    if (!weights.empty() && file.contains("params")) throw UsageError("the file holds weights of its own", path, "leave --weights out");
-    ParityResult worst;
-    const at::TensorOptions options = at::TensorOptions(type).device(place);
-    const std::vector<ParityResult> results = weights.empty() ? replay_parity(file, options, activations) : replay_published(file, SafetensorsFile::open(weights), options);
-    for (const ParityResult& result : results) {
-      const bool within = result.error <= limit;
-      passed = passed && within;
-      if (result.error >= worst.error) worst = result;
-      if (!quiet) fmt::print("{} step {} {:<24} {:.2e}{}\n", path, result.step, result.quantity, result.error, within ? "" : "  ABOVE THE LIMIT");
-    }
-    fmt::print("{}: {} {}: largest error {:.2e} (step {}, {}), limit {:.0e}\n", path, dtype, worst.error <= limit ? "passed" : "FAILED",
-               worst.error, worst.step, worst.quantity, limit);
-  }
-  return static_cast<int>(passed ? ExitCode::done : ExitCode::numeric_failure);
+  const MeshSettings settings = parse_mesh(flags.mesh);
+  ParityFlags parsed_again;
+  CommandLine again = parsed_again.line();
+  return run_on_ranks(again, arguments, [] { return true; }, [&](const Ranks& ranks, const MpiSession&) {
+    at::set_num_threads(1);
+    // more stages than a case has levels are refused where the levels are known
+    const Mesh mesh = make_mesh(ranks.size(), settings.data, settings.pipeline, settings.vocabulary, settings.pipeline);
+    const MeshGroups groups = mesh_groups_on(ranks, at::kCPU, mesh);
+    return replay_all(flags, at::kCPU, {groups, settings.chunks.count});
+  });
 }
 
 }  // namespace trellis

@@ -9,6 +9,7 @@
 
 #include "checkpoint/safetensors.h"
 #include "cli/parity_file.h"
+#include "comm/mesh_groups.h"
 
 namespace trellis {
 
@@ -26,11 +27,17 @@ double parity_distance(const at::Tensor& actual, const at::Tensor& expected);
 // The largest error that is allowed for activations of this type.
 double parity_limit(at::ScalarType type);
 
+// What the replay runs on: every rank replays its part and gets every result.
+struct ReplayMesh {
+  const MeshGroups& groups;
+  std::int64_t chunks = 1;
+};
+
 // Every quantity of every training step, in order, by parity_error. With `activations` narrower than the weights: loss, h, c
 // and gradients of the first step only, by parity_distance, since rounding sends later steps apart. Throws DataError when the file lacks something, ConfigError when its case
 // needs what this program does not have.
-std::vector<ParityResult> replay_parity(const ParityFile& file, at::TensorOptions options,
-                                        std::optional<at::ScalarType> activations = std::nullopt);
+std::vector<ParityResult> replay_parity(const ParityFile& file, at::TensorOptions options, std::optional<at::ScalarType> activations,
+                                        const ReplayMesh& mesh);
 
 // What a network whose weights stand in a file of their own, under the authors' names, answers to one window of tokens: `h`
 // and `c` after it, and `target_log_prob`. Throws as above, and as read_published_weights (train/published_weights.h).

@@ -136,8 +136,7 @@ TrainingCase::TrainingCase(const ParityFile& file, at::TensorOptions options) : 
   learning_rate_ = value_of<double>(optimizer, "lr", file);
 }
 
-Parameters TrainingCase::initial_weights() const {
-  const ParameterLayout layout(shape());
+Parameters TrainingCase::initial_weights(const ParameterLayout& layout) const {
   Parameters weights(layout, options());
   for (const ParameterInfo& info : layout.parameters()) weights.assign(info.name, read("params/" + info.name, info.published));
   for (const std::string& name : file().names("params")) {

@@ -9,8 +9,12 @@
 #include <vector>
 
 #include "cli/parity_file.h"
-#include "model/language_model.h"
+#include "model/dropout.h"
+#include "model/history.h"
+#include "model/objective.h"
+#include "model/parameters.h"
 #include "model/sequence_classifier.h"
+#include "model/window_tokens.h"
 #include "train/optimizer.h"
 
 namespace trellis {
@@ -65,7 +69,8 @@ class TrainingCase : public ParityCase {
   std::int64_t discard() const { return discard_; }
   Objective objective() const { return objective_; }
 
-  Parameters initial_weights() const;
+  // In the rank's own layout.
+  Parameters initial_weights(const ParameterLayout& layout) const;
   // tokens, targets; sequences and labels of a classifier. `step`: "step0", ...
   WindowTokens window(const std::string& step) const;
   LabelledSequences sequences(const std::string& step) const;

@@ -4,9 +4,12 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "cli/parity.h"
 #include "cli/parity_case.h"
+#include "parallel/gradient_reduction.h"
+#include "parallel/language_model.h"
 
 namespace trellis {
 namespace {
@@ -14,12 +17,13 @@ namespace {
 // What a replay of either kind does once its step's gradient is there.
 class Replay {
  public:
-  Replay(const TrainingCase& parity_case, bool first_step_only)
+  Replay(const TrainingCase& parity_case, const MeshGroups& groups, const ParameterLayout& layout, bool first_step_only)
       : case_(parity_case),
+        groups_(groups),
         first_step_only_(first_step_only),
-        weights_(parity_case.initial_weights()),
-        gradients_(weights_.layout(), parity_case.options()),
-        optimizer_(parity_case.rule(), weights_.layout(), parity_case.options()) {
+        weights_(parity_case.initial_weights(layout)),
+        gradients_(layout, parity_case.options()),
+        optimizer_(parity_case.rule(), layout, parity_case.options(), &groups.vocabulary) {
     if (parity_case.averaged()) optimizer_.begin_averaging();
   }
 
@@ -35,9 +39,9 @@ class Replay {
 
   // Norm, clipped gradients, update, and what it leaves. Whether there is more to replay.
   bool finish_step() {
-    const double norm = global_norm(gradients_), factor = clipping_factor(norm, case_.rule().clip);
+    const double norm = global_norm(gradients_, &groups_.vocabulary), factor = clipping_factor(norm, case_.rule().clip);
     compare("grad_norm", norm);
-    for (const ParameterInfo& info : weights_.layout().parameters()) compare("grads/" + info.name, gradients_.published(info.name) * factor);
+    for (const ParameterInfo& info : weights_.layout().parameters()) compare("grads/" + info.name, published(gradients_, info) * factor);
     if (first_step_only_) return false;
     optimizer_.update(weights_, gradients_, factor, case_.learning_rate(), step_ + 1);
     compare_parameters("params/", weights_);
@@ -48,18 +52,32 @@ class Replay {
   std::vector<ParityResult> take_results() { return std::move(results_); }
 
  private:
+  // The tensor in its published shape, of all words.
+  at::Tensor published(const Parameters& parameters, const ParameterInfo& info) const {
+    const ParameterLayout& layout = parameters.layout();
+    if (layout.whole() || !info.striped) return parameters.published(info.name);
+    const at::Tensor whole = at::zeros(info.published, parameters.flat().options()), own = parameters.view(info.name);
+    for (const RowPiece& piece : layout.pieces(info)) {
+      whole.narrow(0, piece.whole.begin, piece.whole.size()).copy_(own.narrow(0, piece.memory.begin, piece.memory.size()));
+    }
+    groups_.vocabulary.all_reduce(whole, Reduction::sum);  // the others add zeros
+    return whole;
+  }
+
   // A file has dense kernels. What a mixed group convolution has no place for takes no part in the network, although weight
   // decay moves it there: it is left out of both sides.
   void compare_parameters(const std::string& prefix, const Parameters& parameters) {
     const ParameterLayout& layout = parameters.layout();
     for (const ParameterInfo& info : layout.parameters()) {
       const at::Tensor all = case_.file().read(group() + "/" + prefix + info.name);
-      const at::Tensor expected = all.sizes() == at::IntArrayRef(info.published) ? layout.published(info, layout.in_memory(info, all)) : all;
-      results_.push_back({step_, prefix + info.name, parity_error(parameters.published(info.name), expected)});
+      const bool dense = info.rows == ParameterInfo::Rows::grouped_kernel && all.sizes() == at::IntArrayRef(info.published);
+      const at::Tensor expected = dense ? layout.published(info, layout.in_memory(info, all)) : all;
+      results_.push_back({step_, prefix + info.name, parity_error(published(parameters, info), expected)});
     }
   }
 
   const TrainingCase& case_;
+  const MeshGroups& groups_;
   const bool first_step_only_;
   Parameters weights_, gradients_;
   Optimizer optimizer_;
@@ -67,49 +85,97 @@ class Replay {
   std::vector<ParityResult> results_;
 };
 
-std::vector<ParityResult> replay_language_model(const TrainingCase& parity_case, std::optional<at::ScalarType> activations) {
+// The sums of all ranks.
+LossSums over_world(const MeshGroups& groups, LossSums sums) {
+  const at::Tensor all = at::empty({4}, at::kDouble);
+  const auto values = sums.all();
+  for (std::size_t n = 0; n < values.size(); ++n) all[static_cast<std::int64_t>(n)] = *values[n];
+  groups.world.all_reduce(all, Reduction::sum);
+  for (std::size_t n = 0; n < values.size(); ++n) *values[n] = all[static_cast<std::int64_t>(n)].item<double>();
+  return sums;
+}
+
+// [lanes of this rank's replica, channels] of every lane.
+at::Tensor all_lanes(const MeshGroups& groups, const at::Tensor& own, Range lanes, std::int64_t count) {
+  const at::Tensor all = at::zeros({count, own.size(1)}, own.options());
+  if (groups.replica.rank() == 0) all.narrow(0, lanes.begin, lanes.size()).copy_(own);
+  groups.world.all_reduce(all, Reduction::sum);
+  return all;
+}
+
+std::vector<ParityResult> replay_language_model(const TrainingCase& parity_case, std::optional<at::ScalarType> activations, const ReplayMesh& mesh) {
   const std::int64_t lanes = parity_case.lanes();
   std::int64_t max_steps = 1;
   for (std::int64_t step = 0; step < parity_case.steps(); ++step) {
     max_steps = std::max(max_steps, parity_case.tokens(fmt::format("step{}/tokens", step)).numel() / lanes);
   }
   parity_case.refuse_large(max_steps);
-  Replay replay(parity_case, activations.has_value());
-  History history = parity_case.history("h0", "c0");
-  LanguageModel model(parity_case.shape(), parity_case.objective(), lanes, max_steps, Keep::gates, parity_case.options(), activations);
+  const Mesh& shape_of_mesh = mesh.groups.mesh;
+  make_mesh(shape_of_mesh.ranks(), shape_of_mesh.data, shape_of_mesh.pipeline, {VocabularyLayout::Kind::ranks, shape_of_mesh.vocabulary},
+            parity_case.shape().levels);  // refuses more stages than levels
+  LanguageModel model(mesh.groups, parity_case.shape(), lanes, max_steps,
+                      {.objective = parity_case.objective(), .activations = activations, .chunks = mesh.chunks}, parity_case.options());
+  const Range own = model.lanes(), given = model.given_lanes();
+  const auto of_lanes = [](const at::Tensor& values, Range range) { return values.defined() ? values.narrow(0, range.begin, range.size()) : values; };
+  Replay replay(parity_case, mesh.groups, model.layout(), activations.has_value());
+  const History start = parity_case.history("h0", "c0");
+  History history{of_lanes(start.hidden, own).clone(), of_lanes(start.cell, own).clone()};
   for (bool more = true; more;) {
-    const WindowTokens window = parity_case.window(replay.group());
-    const DropoutMasks masks = parity_case.masks(replay.group());
-    const LossSums sums = model.forward_backward(replay.weights(), window, masks, lanes, history, replay.gradients());
-    LanguageModel::finish_gradients(replay.weights(), masks, replay.gradients());
+    WindowTokens window = parity_case.window(replay.group());
+    window.tokens = lanes_of(window.tokens, window.steps, {0, lanes}, given);
+    window.targets = lanes_of(window.targets, window.steps, {0, lanes}, given);
+    DropoutMasks masks = parity_case.masks(replay.group());
+    masks.input = of_lanes(masks.input, own);
+    masks.hidden = of_lanes(masks.hidden, own);
+    for (at::Tensor& mask : masks.outputs) mask = of_lanes(mask, own);
+    for (at::Tensor& mask : masks.latents) mask = of_lanes(mask, given);
+    const LossSums sums = over_world(mesh.groups, model.forward_backward(replay.weights(), window, masks, history, replay.gradients()));
     const ScoredSteps scored{window.steps - window.discard, lanes, parity_case.shape().outputs};
     replay.compare("loss", sums.loss / scored.tokens());
     replay.compare("aux_loss", sums.auxiliary / scored.tokens());
     replay.compare("total", total(parity_case.objective(), sums, scored));
-    replay.compare("h", history.hidden);
-    replay.compare("c", history.cell);
+    replay.compare("h", all_lanes(mesh.groups, history.hidden, own, lanes));
+    replay.compare("c", all_lanes(mesh.groups, history.cell, own, lanes));
     more = replay.finish_step();
   }
   return replay.take_results();
 }
 
-std::vector<ParityResult> replay_classifier(const TrainingCase& parity_case, std::optional<at::ScalarType> activations) {
+std::vector<ParityResult> replay_classifier(const TrainingCase& parity_case, std::optional<at::ScalarType> activations, const ReplayMesh& mesh) {
+  const MeshGroups& groups = mesh.groups;
+  if (groups.mesh.pipeline > 1 || groups.mesh.vocabulary > 1) {
+    throw ConfigError("a classifier has neither stages nor a vocabulary to share", parity_case.file().path() + " on " + describe(groups.mesh),
+                      fmt::format("replay it with --mesh {},1,replicated,1", groups.mesh.ranks()));
+  }
   const std::int64_t lanes = parity_case.lanes();
+  const Range own = groups.mesh.lanes_of_replica(lanes, groups.rank);
   const std::int64_t sequence_steps = parity_case.sequences("step0").input.size(0) / lanes;
   parity_case.refuse_large(sequence_steps);
-  Replay replay(parity_case, activations.has_value());
-  SequenceClassifier model(parity_case.shape(), sequence_steps, lanes, Keep::gates, parity_case.options(), activations);
+  const ParameterLayout layout(parity_case.shape());
+  Replay replay(parity_case, groups, layout, activations.has_value());
+  SequenceClassifier model(parity_case.shape(), sequence_steps, own.size(), Keep::gates, parity_case.options(), activations);
+  const auto rows_of = [&](const at::Tensor& rows) {  // [steps * lanes, channels] to this rank's lanes
+    return rows.defined() ? rows.view({sequence_steps, lanes, -1}).narrow(1, own.begin, own.size()).reshape({sequence_steps * own.size(), -1}) : rows;
+  };
+  const auto lanes_only = [&](const at::Tensor& values) { return values.defined() ? values.narrow(0, own.begin, own.size()) : values; };
   for (bool more = true; more;) {
-    const LabelledSequences batch = parity_case.sequences(replay.group());
+    LabelledSequences batch = parity_case.sequences(replay.group());
     if (batch.input.size(0) != sequence_steps * lanes) {
       throw DataError("sequences of another length than those of step0", parity_case.file().path() + ": " + replay.group(), "write the file again");
     }
-    const DropoutMasks masks = parity_case.masks(replay.group());
+    batch = {.lanes = own.size(), .input = rows_of(batch.input), .labels = lanes_only(batch.labels)};
+    DropoutMasks masks = parity_case.masks(replay.group());
+    masks.input = rows_of(masks.input);
+    masks.hidden = lanes_only(masks.hidden);
+    for (at::Tensor& mask : masks.outputs) mask = lanes_only(mask);
     const ClassificationSums sums = model.forward_backward(replay.weights(), batch, masks, lanes, replay.gradients());
+    GradientReduction(groups, replay.gradients()).finish();
     SequenceClassifier::finish_gradients(replay.weights(), masks, replay.gradients());
-    replay.compare("loss", sums.loss / static_cast<double>(lanes));
-    replay.compare("total", sums.loss / static_cast<double>(lanes));
-    replay.compare("log_probs", model.log_probabilities());
+    const double loss = over_world(groups, {.loss = sums.loss}).loss / static_cast<double>(lanes);
+    replay.compare("loss", loss);
+    replay.compare("total", loss);
+    const at::Tensor log_probabilities = own.empty() ? at::empty({0, parity_case.shape().outputs}, parity_case.options()) : model.log_probabilities();
+    replay.compare("log_probs", all_lanes(groups, log_probabilities, own, lanes));
     more = replay.finish_step();
   }
   return replay.take_results();
@@ -136,9 +202,10 @@ double parity_distance(const at::Tensor& actual, const at::Tensor& expected) {
 
 double parity_limit(at::ScalarType type) { return type == at::kDouble ? 1e-9 : type == at::kFloat ? 1e-5 : 5e-2; }
 
-std::vector<ParityResult> replay_parity(const ParityFile& file, at::TensorOptions options, std::optional<at::ScalarType> activations) {
+std::vector<ParityResult> replay_parity(const ParityFile& file, at::TensorOptions options, std::optional<at::ScalarType> activations,
+                                        const ReplayMesh& mesh) {
   const TrainingCase parity_case(file, options);
-  return parity_case.shape().classifier ? replay_classifier(parity_case, activations) : replay_language_model(parity_case, activations);
+  return parity_case.shape().classifier ? replay_classifier(parity_case, activations, mesh) : replay_language_model(parity_case, activations, mesh);
 }
 
 }  // namespace trellis

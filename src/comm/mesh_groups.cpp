@@ -23,4 +23,6 @@ MeshGroups make_mesh_groups(const Mesh& mesh, const ProcessGroup& world, const S
   return {mesh, rank, world, std::move(replica), std::move(vocabulary), std::move(copies)};
 }
 
+MeshGroups lone_mesh_groups() { return make_mesh_groups({}, ProcessGroup(c10::make_intrusive<LoneBackend>()), {}); }
+
 }  // namespace trellis

@@ -20,4 +20,7 @@ struct MeshGroups {
 // itself; a group of one rank needs no communication to be made (comm/lone_backend.h).
 MeshGroups make_mesh_groups(const Mesh& mesh, const ProcessGroup& world, const SplitGroup& split);
 
+// Of one rank alone, which is a mesh too.
+MeshGroups lone_mesh_groups();
+
 }  // namespace trellis

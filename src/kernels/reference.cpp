@@ -1,6 +1,7 @@
 // The specification of every kernel: plain loops, the standard library's functions, no thought of speed.
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "kernels/table.h"
@@ -221,6 +222,33 @@ void cross_entropy(const CrossEntropy<T>& k, Range rows, void*) {
 }
 
 template <class T>
+void softmax_statistics(const SoftmaxStatistics<T>& k, Range rows, void*) {
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+    T* const logits = k.logits + row * k.stride;
+    double largest = -std::numeric_limits<double>::infinity(), sum = 0;
+    for (std::int64_t n = 0; n < k.classes; ++n) largest = std::max(largest, static_cast<double>(logits[n]));
+    const double at_target = k.targets[row] < 0 ? 0 : static_cast<double>(logits[k.targets[row]]);
+    for (std::int64_t n = 0; n < k.classes; ++n) {
+      const double e = std::exp(static_cast<double>(logits[n]) - largest);
+      sum += e;
+      if (k.keep_exponentials) logits[n] = static_cast<T>(e);
+    }
+    double* const numbers = k.numbers + row * kSoftmaxNumbers;
+    numbers[0] = largest, numbers[1] = sum, numbers[2] = at_target;
+  }
+}
+
+template <class T>
+void softmax_gradient(const SoftmaxGradient<T>& k, Range rows, void*) {
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+    T* const values = k.exponentials + row * k.stride;
+    const double factor = std::exp(k.numbers[row * kSoftmaxNumbers] - k.log_normaliser[row]);
+    for (std::int64_t n = 0; n < k.classes; ++n) values[n] = k.scale[row] * static_cast<T>(factor * static_cast<double>(values[n]));
+    if (k.targets[row] >= 0) values[k.targets[row]] -= k.scale[row];
+  }
+}
+
+template <class T>
 void sgd_update(const SgdUpdate<T>& k, Range elements, void*) {
   for (std::int64_t n = elements.begin; n < elements.end; ++n) {
     k.weights[n] -= k.learning_rate * (k.gradient_scale * k.gradient[n] + k.weight_decay * k.weights[n]);
@@ -340,6 +368,8 @@ const KernelTable<A>& reference_kernels() {
                                     gather_steps<A>,
                                     scatter_add_steps<A>,
                                     cross_entropy<T>,
+                                    softmax_statistics<T>,
+                                    softmax_gradient<T>,
                                     sgd_update<T>,
                                     adam_update<T>,
                                     lamb_moments<T>,

@@ -16,6 +16,7 @@
 #include "kernels/gates.h"
 #include "kernels/gather.h"
 #include "kernels/optimizer_update.h"
+#include "kernels/softmax_stripes.h"
 #include "kernels/weight_norm.h"
 #include "plan/random.h"
 #include "plan/shard_range.h"
@@ -35,6 +36,8 @@ struct KernelTable {
   void (*gather_steps)(const GatherSteps<A>&, Range rows, void* stream);
   void (*scatter_add_steps)(const ScatterAddSteps<A>&, Range rows, void* stream);
   void (*cross_entropy)(const CrossEntropy<T>&, Range rows, void* stream);
+  void (*softmax_statistics)(const SoftmaxStatistics<T>&, Range rows, void* stream);
+  void (*softmax_gradient)(const SoftmaxGradient<T>&, Range rows, void* stream);
   void (*sgd_update)(const SgdUpdate<T>&, Range elements, void* stream);
   void (*adam_update)(const AdamUpdate<T>&, Range elements, void* stream);
   void (*lamb_moments)(const LambUpdate<T>&, Range blocks, void* stream);

@@ -35,7 +35,7 @@ void draw_kernel_masks(DropoutMasks& masks, const DropoutRates& rates, std::uint
 }  // namespace
 
 void draw_masks(DropoutMasks& masks, const DropoutRates& rates, const TrellisShape& shape, std::uint64_t seed,
-                std::uint64_t window, Range lanes, at::TensorOptions options) {
+                std::uint64_t window, Range lanes, at::TensorOptions options, std::optional<Range> latent_lanes) {
   const TimeSpan timed("mask drawing");
   const auto stream = [&](Purpose purpose, std::int64_t part = 0) {
     return RandomStream{.seed = seed, .window = window, .purpose = purpose, .part = static_cast<std::uint16_t>(part)};
@@ -43,14 +43,14 @@ void draw_masks(DropoutMasks& masks, const DropoutRates& rates, const TrellisSha
   draw(masks.embedding_rows, rates.embedding, stream(Purpose::embedding_rows), {0, shape.vocabulary}, 1, options);
   draw(masks.input, rates.input, stream(Purpose::input), lanes, shape.embedding, options);
   draw(masks.hidden, rates.hidden, stream(Purpose::hidden), lanes, shape.hidden, options);
-  const auto draw_of_outputs = [&](std::vector<at::Tensor>& of_outputs, double rate, Purpose purpose, std::int64_t width) {
+  const auto draw_of_outputs = [&](std::vector<at::Tensor>& of_outputs, double rate, Purpose purpose, Range of_lanes, std::int64_t width) {
     of_outputs.resize(rate == 0 ? 0 : static_cast<std::size_t>(shape.output_count()));
     for (std::size_t n = 0; n < of_outputs.size(); ++n) {
-      draw(of_outputs[n], rate, stream(purpose, static_cast<std::int64_t>(n)), lanes, width, options);
+      draw(of_outputs[n], rate, stream(purpose, static_cast<std::int64_t>(n)), of_lanes, width, options);
     }
   };
-  draw_of_outputs(masks.outputs, rates.output, Purpose::output, shape.outputs);
-  draw_of_outputs(masks.latents, rates.latent, Purpose::latent, shape.experts * shape.embedding);
+  draw_of_outputs(masks.outputs, rates.output, Purpose::output, lanes, shape.outputs);
+  draw_of_outputs(masks.latents, rates.latent, Purpose::latent, latent_lanes.value_or(lanes), shape.experts * shape.embedding);
   draw_kernel_masks(masks, rates, seed, window);
 }
 

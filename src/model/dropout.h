@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 
+#include <optional>
 #include <vector>
 
 #include "model/trellis_shape.h"
@@ -44,10 +45,10 @@ struct DropoutMasks {
   }
 };
 
-// Fills masks for the given global lanes, reusing the tensors that `masks` holds. The numbers depend on the seed, the
-// window, and each lane's global number only.
+// Fills masks for the given global lanes, those of latent vectors for others if there are some, reusing the tensors that
+// `masks` holds. The numbers depend on the seed, the window, and each lane's global number only.
 void draw_masks(DropoutMasks& masks, const DropoutRates& rates, const TrellisShape& shape, std::uint64_t seed,
-                std::uint64_t window, Range lanes, at::TensorOptions options);
+                std::uint64_t window, Range lanes, at::TensorOptions options, std::optional<Range> latent_lanes = std::nullopt);
 
 // The same for a classifier of sequences of `steps` steps: the masks that SequenceClassifier takes.
 void draw_classifier_masks(DropoutMasks& masks, const DropoutRates& rates, const TrellisShape& shape, std::uint64_t seed,

@@ -18,6 +18,7 @@ class LanguageStream {
  public:
   // max_steps: the most that advance will be called with.
   LanguageStream(const TrellisShape& shape, std::int64_t lanes, std::int64_t max_steps, at::TensorOptions options);
+  virtual ~LanguageStream() = default;
 
   // The weights from now on: effective kernels are computed here, once. They must stay as they are until the next call.
   void use(const Parameters& weights);
@@ -34,8 +35,19 @@ class LanguageStream {
   // log p of every word after the last step, [lanes, V].
   at::Tensor log_probabilities();
 
- private:
+ protected:
+  // With another output layer.
+  LanguageStream(const TrellisShape& shape, std::int64_t lanes, std::int64_t max_steps, std::unique_ptr<OutputLayer> output_layer,
+                 at::TensorOptions options);
   const Parameters& weights() const;
+  OutputLayer& output_layer() { return *output_layer_; }
+
+ private:
+  // values [rows, E] of tokens [rows].
+  virtual void lookup(const at::Tensor& tokens, const at::Tensor& values);
+  // -log p of targets [rows] after outputs hidden [rows, O]: float64 on the CPU.
+  virtual at::Tensor losses(const at::Tensor& hidden, const at::Tensor& targets);
+
 
   TrellisShape shape_;
   std::int64_t lanes_;

@@ -2,34 +2,32 @@
 
 #include <algorithm>
 
-#include "model/launch.h"
 #include "model/mixture_of_softmaxes.h"
 #include "model/tied_softmax.h"
 
 namespace trellis {
 
-std::unique_ptr<OutputLayer> make_output_layer(const TrellisShape& shape, std::int64_t rows, std::int64_t blocks, at::TensorOptions options) {
-  if (shape.experts > 0) return std::make_unique<MixtureOfSoftmaxes>(shape, rows, options);
-  return std::make_unique<TiedSoftmax>(shape, rows, blocks, options);
+std::unique_ptr<OutputLayer> make_output_layer(const TrellisShape& shape, std::int64_t rows, const VocabularyShare& share, at::TensorOptions options) {
+  if (shape.experts > 0) return std::make_unique<MixtureOfSoftmaxes>(shape, rows, share, options);
+  return std::make_unique<TiedSoftmax>(shape, rows, share, options);
 }
 
-void expect_within_vocabulary(const at::Tensor& targets, std::int64_t vocabulary) {
-  const std::int64_t* const words = targets.const_data_ptr<std::int64_t>();
-  require(std::all_of(words, words + targets.numel(), [&](std::int64_t word) { return 0 <= word && word < vocabulary; }),
-          "targets lie within the vocabulary");
-}
-
-void cross_entropy(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& loss, const at::Tensor& scale) {
-  const std::int64_t classes = logits.size(1);
-  with_element_type(logits.scalar_type(), [&]<class T>() {
-    const CrossEntropy<T> args{.classes = classes,
-                               .stride = classes,
-                               .logits = logits.mutable_data_ptr<T>(),
-                               .targets = targets.const_data_ptr<std::int64_t>(),
-                               .loss = loss.mutable_data_ptr<double>(),
-                               .scale = const_data<T>(scale)};
-    launch(logits.device(), kernels_for<T>(logits.device()).cross_entropy, args, {0, logits.size(0)}, grain_for(4 * classes));
-  });
+std::int64_t expect_loss_rows(const std::vector<LossRows>& blocks, std::int64_t channels, std::int64_t vocabulary, bool with_gradient) {
+  std::int64_t all = 0;
+  for (const LossRows& block : blocks) {
+    const std::int64_t rows = block.hidden.size(0);
+    expect_shape("outputs", block.hidden, {rows, channels});
+    expect_shape("targets", block.targets, {rows});
+    if (with_gradient) {
+      expect_shape("gradient of the outputs", block.d_hidden, {rows, channels});
+      expect_shape("scale", block.scale, {rows});
+    }
+    const std::int64_t* const words = block.targets.const_data_ptr<std::int64_t>();
+    require(std::all_of(words, words + rows, [&](std::int64_t word) { return 0 <= word && word < vocabulary; }),
+            "targets lie within the vocabulary");
+    all += rows;
+  }
+  return all;
 }
 
 }  // namespace trellis

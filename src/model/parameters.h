@@ -14,7 +14,7 @@
 // Where a group of ranks holds the vocabulary together (plan/vocabulary_stripes.h), a rank has its own rows of the tensors
 // that have one a word, embedding and decoder_bias, and everything else whole. These two come first.
 //
-// The gains come last: a gradient buffer holds, before finish_gradients, the gradient of the *effective* kernels in the
+// The gains come last: a gradient buffer holds, before EffectiveKernels::backward, the gradient of the *effective* kernels in the
 // place of the raw ones and nothing for the gains, so that a prefix of it is all that ranks have to sum.
 #pragma once
 

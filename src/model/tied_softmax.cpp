@@ -11,6 +11,7 @@ namespace {
 // Memory for the logits of one tile. Larger tiles mean fewer passes over the embedding's gradient.
 // A CPU wants them in its cache, a GPU large products.
 constexpr std::int64_t kTileBytes = std::int64_t{6} << 20, kGpuTileBytes = std::int64_t{256} << 20;
+constexpr std::int64_t kFewestTileRows = 16;
 
 // The first rows of a flat buffer, as a matrix.
 at::Tensor rows_of(const at::Tensor& memory, std::int64_t rows, std::int64_t channels) {
@@ -22,52 +23,61 @@ at::Tensor rows_of(const at::Tensor& memory, std::int64_t rows, std::int64_t cha
 // Rows that are worked on at once.
 struct TiedSoftmax::Tile {
   at::Tensor hidden, d_hidden;  // [rows, O]; d_hidden undefined for no gradient
-  at::Tensor targets;           // [rows] int64, within the span
+  at::Tensor targets;           // [rows] int64: columns of the span, or -1
   at::Tensor scale;             // [rows]
   at::Tensor loss;              // [rows], overwritten
-  bool first;                   // the first tile of its span overwrites the span's gradients
+
+  Tile narrowed(std::int64_t first, std::int64_t count) const {
+    const auto part = [&](const at::Tensor& t) { return t.defined() ? t.narrow(0, first, count) : at::Tensor(); };
+    return {part(hidden), part(d_hidden), part(targets), part(scale), part(loss)};
+  }
 };
 
-TiedSoftmax::TiedSoftmax(const TrellisShape& shape, std::int64_t rows, std::int64_t blocks, at::TensorOptions options)
-    : shape_(shape), options_(options) {
-  const std::int64_t head_classes = head().words.size() + head().entries;
-  std::int64_t logits = tile_rows(rows, head_classes) * head_classes;
-  for (std::size_t cluster = 0; cluster < shape.cutoffs.size(); ++cluster) {
-    const std::int64_t words = tail(cluster).words.size();
-    logits = std::max(logits, std::min(rows * blocks, most_tile_rows(words)) * words);
+TiedSoftmax::TiedSoftmax(const TrellisShape& shape, std::int64_t rows, const VocabularyShare& share, at::TensorOptions options)
+    : shape_(shape), share_(share), options_(options) {
+  std::int64_t logits = 0, tile_rows = 0;
+  for (std::int64_t cluster = 0; cluster <= tails(); ++cluster) {
+    const std::int64_t of_cluster = std::min(rows, most_tile_rows(cluster));
+    logits = std::max(logits, of_cluster * span(cluster).classes());
+    tile_rows = std::max(tile_rows, of_cluster);
   }
-  logits_ = at::empty({logits}, options);
+  for (int slot = 0; slot < (share.group ? 2 : 1); ++slot) {
+    slots_.push_back({at::empty({logits}, options), StripedCrossEntropy(share.group, tile_rows, options)});
+  }
   if (shape.cutoffs.empty()) return;
-  gathered_ = at::empty({rows * blocks * shape.outputs}, options);
+  gathered_ = at::empty({rows * shape.outputs}, options);
   d_gathered_ = at::empty_like(gathered_);
 }
 
-std::int64_t TiedSoftmax::most_tile_rows(std::int64_t classes) const {
-  const std::int64_t bytes = options_.device().is_cuda() ? kGpuTileBytes : kTileBytes;
-  return std::max<std::int64_t>(16, bytes / (classes * static_cast<std::int64_t>(options_.dtype().itemsize())));
+TiedSoftmax::Span TiedSoftmax::span(std::int64_t cluster) const {
+  return {.cluster = cluster,
+          .words = share_.stripes.stripe(cluster, share_.place),
+          .rows = share_.stripes.rows(cluster, share_.place),
+          .entries = cluster == 0 && share_.place == 0 ? tails() : 0};
 }
 
-std::int64_t TiedSoftmax::tile_rows(std::int64_t rows, std::int64_t classes) const {
-  const std::int64_t most = most_tile_rows(classes);
-  const std::int64_t tiles = std::max<std::int64_t>(1, (rows + most - 1) / most);
-  return (rows + tiles - 1) / tiles;
+std::int64_t TiedSoftmax::most_classes(std::int64_t cluster) const {
+  return share_.stripes.stripe(cluster, 0).size() + (cluster == 0 ? tails() : 0);
+}
+
+std::int64_t TiedSoftmax::most_tile_rows(std::int64_t cluster) const {
+  const std::int64_t bytes = options_.device().is_cuda() ? kGpuTileBytes : kTileBytes;
+  return std::max(kFewestTileRows, bytes / (most_classes(cluster) * static_cast<std::int64_t>(options_.dtype().itemsize())));
+}
+
+void TiedSoftmax::add_tiles(std::vector<Tile>& tiles, const Tile& rows, std::int64_t most_rows) const {
+  const std::int64_t all = rows.hidden.size(0), count = (all + most_rows - 1) / most_rows;
+  const std::int64_t size = count == 0 ? 0 : (all + count - 1) / count;
+  for (std::int64_t first = 0; first < all; first += size) tiles.push_back(rows.narrowed(first, std::min(size, all - first)));
 }
 
 void TiedSoftmax::clear_span(const Span& span, Parameters& gradients) const {
-  gradients.view("embedding").narrow(0, span.words.begin, span.words.size()).zero_();
-  gradients.view("decoder_bias").narrow(0, span.words.begin, span.words.size()).zero_();
+  gradients.view("embedding").narrow(0, span.rows.begin, span.rows.size()).zero_();
+  gradients.view("decoder_bias").narrow(0, span.rows.begin, span.rows.size()).zero_();
   if (span.entries > 0) {
     gradients.view("cluster_weight").zero_();
     gradients.view("cluster_bias").zero_();
   }
-}
-
-TiedSoftmax::Span TiedSoftmax::head() const {
-  return {{0, shape_.cutoffs.empty() ? shape_.vocabulary : shape_.cutoffs.front()}, static_cast<std::int64_t>(shape_.cutoffs.size())};
-}
-
-TiedSoftmax::Span TiedSoftmax::tail(std::size_t cluster) const {
-  return {{shape_.cutoffs[cluster], cluster + 1 < shape_.cutoffs.size() ? shape_.cutoffs[cluster + 1] : shape_.vocabulary}, 0};
 }
 
 // The parts of a span's columns: words, then the clusters' entries, each with its own matrix.
@@ -81,10 +91,9 @@ struct TiedSoftmax::Part {
 };
 
 std::vector<TiedSoftmax::Part> TiedSoftmax::parts(const Span& span) {
-  std::vector<Part> parts{{"embedding", "decoder_bias", span.words, {0, span.words.size()}}};
-  if (span.entries > 0) {
-    parts.push_back({"cluster_weight", "cluster_bias", {0, span.entries}, {span.words.size(), span.words.size() + span.entries}});
-  }
+  std::vector<Part> parts;
+  if (!span.words.empty()) parts.push_back({"embedding", "decoder_bias", span.rows, {0, span.words.size()}});
+  if (span.entries > 0) parts.push_back({"cluster_weight", "cluster_bias", {0, span.entries}, {span.words.size(), span.classes()}});
   return parts;
 }
 
@@ -95,122 +104,147 @@ void TiedSoftmax::compute_logits(const Parameters& weights, const Span& span, co
   }
 }
 
-void TiedSoftmax::run_tile(const Parameters& weights, const Span& span, const Tile& tile, Parameters* gradients) {
-  const std::int64_t rows = tile.hidden.size(0), classes = span.words.size() + span.entries;
-  const at::Tensor logits = rows_of(logits_, rows, classes);
+void TiedSoftmax::begin_tile(const Parameters& weights, const Span& span, const Tile& tile, Slot& slot, bool with_gradient) {
+  const at::Tensor logits = rows_of(slot.logits, tile.hidden.size(0), span.classes());
   compute_logits(weights, span, tile.hidden, logits);
-  cross_entropy(logits, tile.targets, tile.loss, gradients ? tile.scale : at::Tensor());
+  slot.entropy.begin(logits, tile.targets, with_gradient);
+}
+
+void TiedSoftmax::end_tile(const Parameters& weights, const Span& span, const Tile& tile, Slot& slot, Parameters* gradients, Accumulate accumulate) {
+  slot.entropy.end(tile.loss, gradients ? tile.scale : at::Tensor());
   if (!gradients) return;
+  const at::Tensor d_all = rows_of(slot.logits, tile.hidden.size(0), span.classes());
   Accumulate to_hidden = Accumulate::overwrite;
-  const Accumulate to_weights = tile.first ? Accumulate::overwrite : Accumulate::add;
   for (const Part& part : parts(span)) {
-    const at::Tensor d_logits = part.in(logits), d_bias = part.of(gradients->view(part.bias));
+    const at::Tensor d_logits = part.in(d_all), d_bias = part.of(gradients->view(part.bias));
     multiply(tile.d_hidden, d_logits, part.of(weights.view(part.weight)), to_hidden);
-    multiply(part.of(gradients->view(part.weight)), d_logits.t(), tile.hidden, to_weights);
-    if (tile.first) d_bias.zero_();
+    multiply(part.of(gradients->view(part.weight)), d_logits.t(), tile.hidden, accumulate);
+    if (accumulate == Accumulate::overwrite) d_bias.zero_();
     add_column_sums(d_bias, d_logits);
     to_hidden = Accumulate::add;
+  }
+  if (to_hidden == Accumulate::overwrite) tile.d_hidden.zero_();  // no class of this span is here
+}
+
+void TiedSoftmax::run_tiles(const Parameters& weights, const Span& span, const std::vector<Tile>& tiles, Parameters* gradients,
+                            Accumulate accumulate) {
+  if (tiles.empty() && gradients && accumulate == Accumulate::overwrite) clear_span(span, *gradients);
+  const std::size_t ahead = slots_.size() - 1;
+  for (std::size_t n = 0; n < tiles.size() + ahead; ++n) {
+    if (n < tiles.size()) begin_tile(weights, span, tiles[n], slots_[n % slots_.size()], gradients != nullptr);
+    if (n < ahead) continue;
+    const std::size_t done = n - ahead;
+    end_tile(weights, span, tiles[done], slots_[done % slots_.size()], gradients, done == 0 ? accumulate : Accumulate::add);
   }
 }
 
 at::Tensor TiedSoftmax::log_probabilities(const Parameters& weights, const at::Tensor& hidden) {
-  const auto of_span = [&](const Span& span) {
-    const at::Tensor logits = at::empty({hidden.size(0), span.words.size() + span.entries}, options_);
-    compute_logits(weights, span, hidden, logits);
+  require(share_.stripes.ranks() == 1, "probabilities of all words need all words");
+  const auto of_span = [&](const Span& columns) {
+    const at::Tensor logits = at::empty({hidden.size(0), columns.classes()}, options_);
+    compute_logits(weights, columns, hidden, logits);
     return at::log_softmax(logits, 1);
   };
-  const at::Tensor of_head = of_span(head());
-  const std::int64_t head_words = head().words.size();
+  const at::Tensor of_head = of_span(span(0));
+  const std::int64_t head_words = span(0).words.size();
   std::vector<at::Tensor> parts_of_vocabulary{of_head.narrow(1, 0, head_words)};
-  for (std::size_t cluster = 0; cluster < shape_.cutoffs.size(); ++cluster) {
-    parts_of_vocabulary.push_back(of_head.narrow(1, head_words + static_cast<std::int64_t>(cluster), 1) + of_span(tail(cluster)));
+  for (std::int64_t tail = 1; tail <= tails(); ++tail) {
+    parts_of_vocabulary.push_back(of_head.narrow(1, head_words + tail - 1, 1) + of_span(span(tail)));
   }
   return at::cat(parts_of_vocabulary, 1);
 }
 
-at::Tensor TiedSoftmax::run(const Parameters& weights, const std::vector<LossRows>& blocks, const at::Tensor& targets,
-                            Parameters* gradients) {
-  const std::int64_t rows = targets.size(0), block_count = static_cast<std::int64_t>(blocks.size());
-  const at::Device device = options_.device();
-  const at::Tensor losses = at::zeros({block_count, rows}, options_.dtype(at::kDouble));
-
-  // The head sees every row; a word of a tail cluster stands there as its cluster's entry.
-  expect_within_vocabulary(targets, shape_.vocabulary);
+at::Tensor TiedSoftmax::head_targets(const at::Tensor& targets, std::vector<std::vector<std::int64_t>>& rows_of_tail) const {
+  const Span head = span(0);
+  const at::Tensor columns = at::empty_like(targets);
   const std::int64_t* const words = targets.const_data_ptr<std::int64_t>();
-  const Span head_span = head();
-  at::Tensor head_targets = at::empty({rows}, at::kLong);
-  std::vector<std::vector<std::int64_t>> rows_of_cluster(shape_.cutoffs.size());
-  for (std::int64_t row = 0; row < rows; ++row) {
-    const std::int64_t word = words[row];
-    const auto cluster = std::upper_bound(shape_.cutoffs.begin(), shape_.cutoffs.end(), word) - shape_.cutoffs.begin();
-    head_targets.mutable_data_ptr<std::int64_t>()[row] = cluster == 0 ? word : head_span.words.end + cluster - 1;
-    if (cluster > 0) rows_of_cluster[static_cast<std::size_t>(cluster - 1)].push_back(row);
+  std::int64_t* const column = columns.mutable_data_ptr<std::int64_t>();
+  for (std::int64_t row = 0; row < targets.size(0); ++row) {
+    const std::int64_t cluster = share_.stripes.cluster_of(words[row]);
+    if (cluster > 0) rows_of_tail[static_cast<std::size_t>(cluster - 1)].push_back(row);
+    if (cluster > 0) {  // a word of a tail cluster stands in the head as its cluster's entry
+      column[row] = head.entries > 0 ? head.words.size() + cluster - 1 : -1;
+    } else {
+      column[row] = head.words.contains(words[row]) ? words[row] - head.words.begin : -1;
+    }
   }
-  head_targets = on_device(head_targets, device);
-  if (gradients && rows == 0) clear_span(head_span, *gradients);
+  return on_device(columns, options_.device());
+}
 
-  const std::int64_t head_tile = tile_rows(rows, head_span.words.size() + head_span.entries);
-  bool first = true;
-  for (std::int64_t n = 0; n < block_count; ++n) {
-    const TimeSpan timed("softmax", {.item = n});
-    const LossRows& block = blocks[static_cast<std::size_t>(n)];
-    for (std::int64_t row = 0; row < rows; row += head_tile) {
-      const std::int64_t count = std::min(head_tile, rows - row);
-      run_tile(weights, head_span,
-               {.hidden = block.hidden.narrow(0, row, count),
-                .d_hidden = gradients ? block.d_hidden.narrow(0, row, count) : at::Tensor(),
-                .targets = head_targets.narrow(0, row, count),
-                .scale = at::full({count}, block.scale, options_),
-                .loss = losses[n].narrow(0, row, count),
-                .first = first},
-               gradients);
-      first = false;
-    }
-  }
+at::Tensor TiedSoftmax::run(const Parameters& weights, const std::vector<LossRows>& blocks, Parameters* gradients, Accumulate accumulate) {
+  const std::int64_t all_rows = expect_loss_rows(blocks, shape_.outputs, shape_.vocabulary, gradients != nullptr);
+  const at::Tensor losses = at::zeros({all_rows}, options_.dtype(at::kDouble));
 
-  // A tail cluster sees the rows whose word lies in it, of all blocks at once.
-  for (std::size_t cluster = 0; cluster < shape_.cutoffs.size(); ++cluster) {
-    const TimeSpan timed("softmax of a cluster", {.item = static_cast<std::int64_t>(cluster)});
-    const Span span = tail(cluster);
-    const std::vector<std::int64_t>& members = rows_of_cluster[cluster];
-    const std::int64_t member_count = static_cast<std::int64_t>(members.size()), total = member_count * block_count;
-    if (total == 0) {
-      if (gradients) clear_span(span, *gradients);
-      continue;
-    }
-    const at::Tensor host_index = at::tensor(members, at::kLong);
-    const at::Tensor local = on_device((targets.index_select(0, host_index) - span.words.begin).repeat({block_count}), device);
-    const at::Tensor index = on_device(host_index, device);  // each row once, so that sums over it have one order
-    const at::Tensor hidden = rows_of(gathered_, total, shape_.outputs);
-    const at::Tensor d_hidden = gradients ? rows_of(d_gathered_, total, shape_.outputs) : at::Tensor();
-    const at::Tensor scale = at::empty({total}, options_);
-    for (std::int64_t n = 0; n < block_count; ++n) {
-      at::Tensor part = hidden.narrow(0, n * member_count, member_count);
-      at::index_select_out(part, blocks[static_cast<std::size_t>(n)].hidden, 0, index);
-      scale.narrow(0, n * member_count, member_count).fill_(blocks[static_cast<std::size_t>(n)].scale);
-    }
-    const at::Tensor tail_loss = at::empty({total}, options_.dtype(at::kDouble));
-    const std::int64_t tile = tile_rows(total, span.words.size());
-    for (std::int64_t row = 0; row < total; row += tile) {
-      const std::int64_t count = std::min(tile, total - row);
-      run_tile(weights, span,
-               {.hidden = hidden.narrow(0, row, count),
-                .d_hidden = gradients ? d_hidden.narrow(0, row, count) : at::Tensor(),
-                .targets = local.narrow(0, row, count),
-                .scale = scale.narrow(0, row, count),
-                .loss = tail_loss.narrow(0, row, count),
-                .first = row == 0},
-               gradients);
-    }
-    for (std::int64_t n = 0; n < block_count; ++n) {
-      if (gradients) {
-        at::Tensor target = blocks[static_cast<std::size_t>(n)].d_hidden;
-        target.index_add_(0, index, d_hidden.narrow(0, n * member_count, member_count));
-      }
-      losses[n].index_add_(0, index, tail_loss.narrow(0, n * member_count, member_count));
-    }
+  // The head sees every row, a tail cluster the rows whose word lies in it.
+  std::vector<std::vector<std::vector<std::int64_t>>> rows_of_tail;  // by block, tail
+  std::vector<Tile> tiles;
+  std::int64_t first = 0;
+  for (const LossRows& block : blocks) {
+    const std::int64_t rows = block.hidden.size(0);
+    rows_of_tail.emplace_back(shape_.cutoffs.size());
+    const at::Tensor targets = head_targets(block.targets, rows_of_tail.back());
+    add_tiles(tiles, {block.hidden, gradients ? block.d_hidden : at::Tensor(), targets, block.scale, losses.narrow(0, first, rows)},
+              most_tile_rows(0));
+    first += rows;
   }
+  {
+    const TimeSpan timed("softmax");
+    run_tiles(weights, span(0), tiles, gradients, accumulate);
+  }
+  for (std::int64_t tail = 0; tail < tails(); ++tail) run_tail(tail, weights, blocks, losses, rows_of_tail, gradients, accumulate);
   return losses.cpu();
+}
+
+void TiedSoftmax::run_tail(std::int64_t tail, const Parameters& weights, const std::vector<LossRows>& blocks, const at::Tensor& losses,
+                           const std::vector<std::vector<std::vector<std::int64_t>>>& rows_of_tail, Parameters* gradients,
+                           Accumulate accumulate) {
+  const TimeSpan timed("softmax of a cluster", {.item = tail});
+  const Span columns = span(tail + 1);
+  // rows of all blocks, gathered: of which block, which of its rows, from where on in the gathered ones and in the losses
+  struct Members {
+    const LossRows* block;
+    at::Tensor rows;  // each row once, so that sums over them have one order
+    std::int64_t first, first_loss;
+  };
+  std::vector<Members> members;
+  std::vector<at::Tensor> targets;
+  std::int64_t total = 0, first_loss = 0;
+  for (std::size_t n = 0; n < blocks.size(); ++n) {
+    const std::vector<std::int64_t>& rows = rows_of_tail[n][static_cast<std::size_t>(tail)];
+    const at::Tensor index = at::tensor(rows, at::kLong);
+    if (!rows.empty()) {
+      members.push_back({&blocks[n], on_device(index, options_.device()), total, first_loss});
+      const at::Tensor words = blocks[n].targets.index_select(0, index);
+      const at::Tensor here = words.ge(columns.words.begin).logical_and_(words.lt(columns.words.end));
+      targets.push_back((words - columns.words.begin).masked_fill_(here.logical_not(), -1));
+    }
+    total += static_cast<std::int64_t>(rows.size());
+    first_loss += blocks[n].hidden.size(0);
+  }
+  std::vector<Tile> tiles;
+  at::Tensor d_hidden, tail_loss;
+  if (total > 0) {
+    const at::Tensor hidden = rows_of(gathered_, total, shape_.outputs), scale = gradients ? at::empty({total}, options_) : at::Tensor();
+    if (gradients) d_hidden = rows_of(d_gathered_, total, shape_.outputs);
+    for (const Members& m : members) {
+      at::Tensor part = hidden.narrow(0, m.first, m.rows.size(0));
+      at::index_select_out(part, m.block->hidden, 0, m.rows);
+      if (!gradients) continue;
+      at::Tensor scales = scale.narrow(0, m.first, m.rows.size(0));
+      at::index_select_out(scales, m.block->scale, 0, m.rows);
+    }
+    tail_loss = at::empty({total}, options_.dtype(at::kDouble));
+    add_tiles(tiles, {hidden, d_hidden, on_device(at::cat(targets), options_.device()), scale, tail_loss}, most_tile_rows(tail + 1));
+  }
+  run_tiles(weights, columns, tiles, gradients, accumulate);
+  for (const Members& m : members) {
+    const std::int64_t count = m.rows.size(0);
+    if (gradients) {
+      at::Tensor target = m.block->d_hidden;
+      target.index_add_(0, m.rows, d_hidden.narrow(0, m.first, count));
+    }
+    losses.narrow(0, m.first_loss, m.block->hidden.size(0)).index_add_(0, m.rows, tail_loss.narrow(0, m.first, count));
+  }
 }
 
 }  // namespace trellis

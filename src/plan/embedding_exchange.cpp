@@ -52,4 +52,16 @@ EmbeddingExchange plan_embedding_exchange(const VocabularyStripes& stripes, std:
   return exchange;
 }
 
+std::vector<std::int64_t> owned_rows(const VocabularyStripes& stripes, int place, std::span<const std::vector<std::int64_t>> words_of) {
+  std::vector<std::int64_t> rows;
+  for (const std::vector<std::int64_t>& words : words_of) {
+    for (const std::int64_t word : words) {
+      if (stripes.owner(word) == place) rows.push_back(stripes.row(word));
+    }
+  }
+  std::sort(rows.begin(), rows.end());
+  rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+  return rows;
+}
+
 }  // namespace trellis

@@ -29,4 +29,13 @@ struct EmbeddingExchange {
 EmbeddingExchange plan_embedding_exchange(const VocabularyStripes& stripes, std::span<const std::vector<std::int64_t>> words_of, int place,
                                           std::span<const std::int64_t> tokens);
 
+// Rows that the rank at `place` owns of the words in several lists, each once, rising.
+std::vector<std::int64_t> owned_rows(const VocabularyStripes& stripes, int place, std::span<const std::vector<std::int64_t>> words_of);
+
+// Whether the input side's gradient is summed over the copies of the vocabulary as rows: the softmax's, which is dense, is then
+// under way while the levels' backward runs. Worth it where all copies' rows are fewer than the gradient's.
+constexpr bool input_gradient_travels_as_rows(std::int64_t copies, std::int64_t tokens_of_group, std::int64_t stripe_rows) {
+  return copies > 1 && copies * tokens_of_group < stripe_rows;
+}
+
 }  // namespace trellis

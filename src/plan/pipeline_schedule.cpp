@@ -20,8 +20,8 @@ std::vector<Range> split(std::int64_t count, std::int64_t parts) {
 std::vector<Range> split_steps(std::int64_t steps, std::int64_t chunks) { return split(steps, chunks); }
 std::vector<Range> split_lanes(std::int64_t lanes, std::int64_t groups) { return split(lanes, groups); }
 
-std::vector<Unit> units_of(std::int64_t lanes, std::int64_t groups, std::int64_t steps, std::int64_t chunks) {
-  std::vector<Unit> units;
+std::vector<WorkUnit> units_of(std::int64_t lanes, std::int64_t groups, std::int64_t steps, std::int64_t chunks) {
+  std::vector<WorkUnit> units;
   const std::vector<Range> lane_groups = split_lanes(lanes, groups), times = split_steps(steps, chunks);
   for (std::size_t group = 0; group < lane_groups.size(); ++group) {
     for (const Range& time : times) units.push_back({static_cast<int>(group), lane_groups[group], time});

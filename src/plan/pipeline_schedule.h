@@ -17,11 +17,11 @@
 namespace trellis {
 
 // A contiguous part of a replica's lanes over a contiguous part of the window's steps.
-struct Unit {
+struct WorkUnit {
   int lane_group = 0;
   Range lanes;  // of the replica's lanes, counted from its first
   Range time;
-  bool operator==(const Unit&) const = default;
+  bool operator==(const WorkUnit&) const = default;
 };
 
 // The chunks of a window: as even as can be, longer ones first. Fewer than asked for where there are fewer steps.
@@ -29,7 +29,7 @@ std::vector<Range> split_steps(std::int64_t steps, std::int64_t chunks);
 // The lanes of each group, likewise; none where there are no lanes.
 std::vector<Range> split_lanes(std::int64_t lanes, std::int64_t groups);
 // All units in the order of forward. Requires steps >= 1, lanes >= 0, groups >= 1, chunks >= 1.
-std::vector<Unit> units_of(std::int64_t lanes, std::int64_t groups, std::int64_t steps, std::int64_t chunks);
+std::vector<WorkUnit> units_of(std::int64_t lanes, std::int64_t groups, std::int64_t steps, std::int64_t chunks);
 
 // Levels of a stage: as even as can be, the lower stages one more (level 0, below which there is no h, costs the least).
 Range levels_of_stage(std::int64_t levels, int stages, int stage);

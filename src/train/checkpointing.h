@@ -9,6 +9,7 @@
 #include "checkpoint/writer.h"
 #include "config/settings.h"
 #include "train/run_state.h"
+#include "train/ranks.h"
 #include "train/step.h"
 
 namespace trellis {

@@ -7,6 +7,7 @@
 
 #include "base/errors.h"
 #include "mpi/agreement.h"
+#include "parallel/gradient_reduction.h"
 #include "plan/shuffle.h"
 
 namespace trellis {
@@ -27,9 +28,10 @@ std::optional<std::vector<std::int64_t>> step_order(bool permuted, std::uint64_t
   return random_permutation(steps, seed, 0, Purpose::permutation);
 }
 
-ClassifierTask::ClassifierTask(const Ranks& ranks, const TrellisShape& shape, std::shared_ptr<const SequenceReader> sequences,
+ClassifierTask::ClassifierTask(const Ranks& ranks, const MeshGroups& groups, const TrellisShape& shape, std::shared_ptr<const SequenceReader> sequences,
                                const SequenceBatches& plan, const Options& options, at::TensorOptions tensor_options)
     : ranks_(ranks),
+      groups_(groups),
       shape_(shape),
       plan_(plan),
       lanes_(shard_range(plan.lanes(), ranks.size(), ranks.rank())),
@@ -55,11 +57,9 @@ StepLoss ClassifierTask::forward_backward(const Parameters& weights, std::int64_
   draw_classifier_masks(masks_, options_.dropout, shape_, options_.seed, static_cast<std::uint64_t>(step),
                         {lanes_.begin, lanes_.begin + batch->lanes}, steps_, tensor_options_);
   const ClassificationSums own = model_.forward_backward(weights, normalised_(*batch), masks_, batch->all_lanes, gradients);
-  return mean_of(ranks_.world, own, batch->all_lanes);
-}
-
-void ClassifierTask::finish_gradients(const Parameters& weights, Parameters& gradients) {
+  GradientReduction(groups_, gradients).finish();
   SequenceClassifier::finish_gradients(weights, masks_, gradients);
+  return mean_of(ranks_.world, own, batch->all_lanes);
 }
 
 std::string ClassifierTask::description() const {

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "comm/mesh_groups.h"
 #include "corpus/sequence_reader.h"
 #include "data/sequence_batch_reader.h"
 #include "model/sequence_classifier.h"
@@ -27,14 +28,14 @@ class ClassifierTask : public Task {
     bool shuffle = false;  // sequences, in a new order each pass
     int batches_ahead = 4;
   };
-  // lanes: sequences of a step, all ranks together; they are dealt to the ranks, some may get none.
-  ClassifierTask(const Ranks& ranks, const TrellisShape& shape, std::shared_ptr<const SequenceReader> sequences, const SequenceBatches& plan,
+  // groups: of as many replicas as ranks. lanes: sequences of a step, all ranks together; they are dealt to the ranks, some may get none.
+  ClassifierTask(const Ranks& ranks, const MeshGroups& groups, const TrellisShape& shape, std::shared_ptr<const SequenceReader> sequences, const SequenceBatches& plan,
                  const Options& options, at::TensorOptions tensor_options);
 
   std::int64_t windows() const override { return plan_.batches(); }
   void begin_pass(std::int64_t pass, std::int64_t window) override;
+  ParameterLayout layout() const override { return ParameterLayout(shape_); }
   StepLoss forward_backward(const Parameters& weights, std::int64_t step, Parameters& gradients) override;
-  void finish_gradients(const Parameters& weights, Parameters& gradients) override;
   std::int64_t all_lanes() const override { return plan_.lanes(); }
   Range lanes() const override { return lanes_; }
   std::vector<LaneState> lane_states() override { return {}; }  // a sequence ends within its step
@@ -42,6 +43,7 @@ class ClassifierTask : public Task {
 
  private:
   const Ranks ranks_;
+  const MeshGroups& groups_;
   TrellisShape shape_;
   SequenceBatches plan_;
   Range lanes_;

@@ -66,10 +66,13 @@ at::Device choose_device(const Communicator& world, DeviceChoice choice) {
   return {at::kCUDA, static_cast<at::DeviceIndex>(index)};
 }
 
-Ranks ranks_on(const Ranks& ranks, at::Device device, std::optional<ProcessGroup>& gpu_group) {
-  if (device.is_cpu() || ranks.size() == 1) return ranks;
-  gpu_group.emplace(make_backend(device, ranks.world, {.group_name = "gpus"}, make_store(ranks.world)), "gpus", ranks.group.watchdog());
-  return {ranks.world, *gpu_group};
+MeshGroups mesh_groups_on(const Ranks& ranks, at::Device device, const Mesh& mesh) {
+  if (ranks.size() == 1) return lone_mesh_groups();
+  Watchdog* const watchdog = ranks.group.watchdog();
+  if (device.is_cpu()) return make_mesh_groups(mesh, ranks.group, split_communicator(ranks.world, device, watchdog));
+  const StorePtr store = make_store(ranks.world);
+  const ProcessGroup gpus(make_backend(device, ranks.world, {.group_name = "gpus"}, store), "gpus", watchdog);
+  return make_mesh_groups(mesh, gpus, split_communicator(ranks.world, device, watchdog, store));
 }
 
 at::Device first_gpu() {

@@ -5,6 +5,7 @@
 
 #include <optional>
 
+#include "comm/mesh_groups.h"
 #include "config/settings.h"
 #include "mpi/communicator.h"
 #include "train/ranks.h"
@@ -20,8 +21,8 @@ bool gpu_is_visible();
 // Throws ConfigError, on every rank, when GPUs are asked for and cannot be had.
 at::Device choose_device(const Communicator& world, DeviceChoice choice);
 
-// The ranks with a process group that sums tensors of `device` where they lie: one of GPUs, or the one they have. Collective.
-Ranks ranks_on(const Ranks& ranks, at::Device device, std::optional<ProcessGroup>& gpu_group);
+// The groups of a mesh for tensors of `device`, where they lie. Collective.
+MeshGroups mesh_groups_on(const Ranks& ranks, at::Device device, const Mesh& mesh);
 
 // The first GPU, made current, for a program of one process. Throws as above.
 at::Device first_gpu();

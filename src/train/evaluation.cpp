@@ -5,33 +5,55 @@
 #include <utility>
 
 #include "mpi/agreement.h"
+#include "parallel/vocabulary_stream.h"
 #include "train/language_model_task.h"
 
 namespace trellis {
+namespace {
 
-LanguageModelEvaluator::LanguageModelEvaluator(const Ranks& ranks, std::shared_ptr<const TokenReader> tokens, const WindowPlan& plan,
+// [steps * lanes] to [steps * more lanes]: what fills up is never counted.
+at::Tensor with_lanes(const at::Tensor& values, std::int64_t steps, std::int64_t lanes, std::int64_t more) {
+  if (lanes == more) return values;
+  const at::Tensor filled = at::zeros({steps, more}, at::kLong);
+  filled.narrow(1, 0, lanes).copy_(values.view({steps, lanes}));
+  return filled.view(-1);
+}
+
+}  // namespace
+
+
+LanguageModelEvaluator::LanguageModelEvaluator(const Ranks& ranks, const MeshGroups& groups, std::shared_ptr<const TokenReader> tokens, const WindowPlan& plan,
                                                const TrellisShape& shape, at::TensorOptions options)
     : ranks_(ranks),
       plan_(plan),
       lanes_(shard_range(plan.lanes(), ranks.size(), ranks.rank())),
       tokens_(std::move(tokens)),
       continuous_(plan.overlapping() && plan.discard() >= shape.reach()),
-      stream_(shape, lanes_.size(), std::min(plan.steps(), plan.lane_length()), options) {}
+      stream_lanes_(groups.mesh.vocabulary == 1 ? lanes_.size() : shard_range(plan.lanes(), ranks.size(), 0).size()) {
+  const std::int64_t steps = std::min(plan.steps(), plan.lane_length());
+  if (groups.mesh.vocabulary == 1) {
+    stream_ = std::make_unique<LanguageStream>(shape, stream_lanes_, steps, options);
+  } else {
+    stream_ = std::make_unique<VocabularyStream>(groups, shape, stream_lanes_, steps, options);
+  }
+}
 
 void LanguageModelEvaluator::run_window(const WindowBatch& batch, double& nats, std::int64_t& count,
                                         std::vector<std::vector<ScoredToken>>* by_lane) {
-  const WindowTokens window = as_tensors(batch);
-  const std::int64_t lanes = lanes_.size(), skipped = batch.discard * lanes;
+  WindowTokens window = as_tensors(batch);
+  window.tokens = with_lanes(window.tokens, batch.steps, lanes_.size(), stream_lanes_);
+  window.targets = with_lanes(window.targets, batch.steps, lanes_.size(), stream_lanes_);
+  const std::int64_t lanes = stream_lanes_, skipped = batch.discard * lanes;
   if (continuous_ && batch.index > 0) {
-    stream_.advance(window.tokens.narrow(0, skipped, window.steps * lanes - skipped));
+    stream_->advance(window.tokens.narrow(0, skipped, window.steps * lanes - skipped));
   } else {
-    stream_.begin_window(batch.index == 0 || plan_.overlapping() ? stream_.zero_history() : stream_.history());
-    stream_.advance(window.tokens);
+    stream_->begin_window(batch.index == 0 || plan_.overlapping() ? stream_->zero_history() : stream_->history());
+    stream_->advance(window.tokens);
   }
-  const at::Tensor losses = stream_.negative_log_probabilities(window.targets.narrow(0, skipped, window.steps * lanes - skipped)).cpu();
+  const at::Tensor losses = stream_->negative_log_probabilities(window.targets.narrow(0, skipped, window.steps * lanes - skipped)).cpu();
   const double* const loss = losses.const_data_ptr<double>();
   const std::int64_t start = plan_.window(batch.index).start;
-  for (std::int64_t lane = 0; lane < lanes; ++lane) {
+  for (std::int64_t lane = 0; lane < lanes_.size(); ++lane) {
     const std::int64_t overlap = plan_.overlap(lanes_.begin + lane), first = plan_.lane(lanes_.begin + lane).begin;
     for (std::int64_t step = std::max(batch.discard, overlap - start); step < window.steps; ++step) {
       const double nats_here = loss[step * lanes - skipped + lane];
@@ -45,8 +67,8 @@ void LanguageModelEvaluator::run_window(const WindowBatch& batch, double& nats, 
 EvaluationResult LanguageModelEvaluator::run(const Parameters& weights, std::vector<ScoredToken>* scored) {
   std::array<double, 2> sums{};  // nats, tokens
   agree(ranks_.world, [&] {
-    if (lanes_.empty()) return;
-    stream_.use(weights);
+    if (stream_lanes_ == 0) return;
+    stream_->use(weights);
     WindowReader reader(tokens_, plan_, lanes_);
     std::int64_t count = 0;
     std::vector<std::vector<ScoredToken>> by_lane(static_cast<std::size_t>(lanes_.size()));

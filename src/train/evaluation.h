@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "comm/mesh_groups.h"
 #include "corpus/token_reader.h"
 #include "data/window_reader.h"
 #include "model/language_stream.h"
@@ -36,8 +37,9 @@ struct ScoredToken {
 // The loss of a text, history running through the whole split as the plan says.
 class LanguageModelEvaluator : public Evaluator {
  public:
-  // plan: of this split. Lanes are dealt to the ranks; some may get none.
-  LanguageModelEvaluator(const Ranks& ranks, std::shared_ptr<const TokenReader> tokens, const WindowPlan& plan, const TrellisShape& shape,
+  // plan: of this split. Lanes are dealt to the ranks, whatever their stage; some may get none. groups: of the mesh that holds
+  // the weights; must outlive this.
+  LanguageModelEvaluator(const Ranks& ranks, const MeshGroups& groups, std::shared_ptr<const TokenReader> tokens, const WindowPlan& plan, const TrellisShape& shape,
                          at::TensorOptions options);
 
   EvaluationResult run(const Parameters& weights) override;
@@ -55,7 +57,8 @@ class LanguageModelEvaluator : public Evaluator {
   // Overlapping windows whose discarded steps are all that the levels reach: what a window computes again is what the one
   // before has, so the stream simply goes on.
   bool continuous_;
-  LanguageStream stream_;
+  std::int64_t stream_lanes_;  // those of this rank, or where the vocabulary is shared as many as any rank has, for they go in step
+  std::unique_ptr<LanguageStream> stream_;
 };
 
 }  // namespace trellis

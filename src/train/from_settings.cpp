@@ -25,6 +25,10 @@ TrellisShape shape_from(const Settings& settings, std::int64_t vocabulary) {
   return shape;
 }
 
+Mesh mesh_from(const Settings& settings, int ranks) {
+  return make_mesh(ranks, settings.mesh.data, settings.mesh.pipeline, settings.mesh.vocabulary, settings.model.levels);
+}
+
 DropoutRates dropout_from(const Settings& settings) {
   return {.embedding = settings.dropout.embedding,
           .input = settings.dropout.input,

@@ -10,10 +10,13 @@
 #include "model/objective.h"
 #include "model/trellis_shape.h"
 #include "plan/learning_rate.h"
+#include "plan/mesh.h"
 #include "train/optimizer.h"
 
 namespace trellis {
 
+// Throws ConfigError where the mesh does not fit the ranks that are running.
+Mesh mesh_from(const Settings& settings, int ranks);
 // Validated. Throws ConfigError. vocabulary: words; a classifier has none and does not look at it.
 TrellisShape shape_from(const Settings& settings, std::int64_t vocabulary);
 Objective objective_from(const Settings& settings);

@@ -17,19 +17,20 @@ WindowTokens as_tensors(const WindowBatch& batch) {
   return {.steps = batch.steps, .discard = batch.discard, .tokens = tensor(batch.tokens), .targets = tensor(batch.targets)};
 }
 
-LanguageModelTask::LanguageModelTask(const Ranks& ranks, const TrellisShape& shape, std::shared_ptr<const TokenReader> tokens,
+LanguageModelTask::LanguageModelTask(const Ranks& ranks, const MeshGroups& groups, const TrellisShape& shape, std::shared_ptr<const TokenReader> tokens,
                                      const WindowPlan& plan, const Options& options, at::TensorOptions tensor_options)
     : ranks_(ranks),
       shape_(shape),
       plan_(plan),
-      lanes_(shard_range(plan.lanes(), ranks.size(), ranks.rank())),
       options_(options),
       tensor_options_(tensor_options),
       text_tokens_(tokens->tokens()),
-      model_(shape, options.objective, lanes_.size(), std::min(plan.steps(), plan.lane_length()), options.keep, tensor_options,
-             options.activations),
+      model_(groups, shape, plan.lanes(), std::min(plan.steps(), plan.lane_length()),
+             {.objective = options.objective, .keep = options.keep, .activations = options.activations, .chunks = options.chunks,
+              .lane_groups = options.lane_groups},
+             tensor_options),
       history_(model_.zero_history()),
-      reader_(std::move(tokens), plan, lanes_, 0, WindowReader::Options{.batches_ahead = options.batches_ahead}) {}
+      reader_(std::move(tokens), plan, model_.given_lanes(), 0, WindowReader::Options{.batches_ahead = options.batches_ahead}) {}
 
 void LanguageModelTask::begin_pass(std::int64_t, std::int64_t window) { reader_.restart(window); }
 
@@ -41,8 +42,9 @@ StepLoss LanguageModelTask::forward_backward(const Parameters& weights, std::int
     history_.hidden.zero_();
     history_.cell.zero_();
   }
-  draw_masks(masks_, options_.dropout, shape_, options_.seed, static_cast<std::uint64_t>(step), lanes_, tensor_options_);
-  LossSums sums = model_.forward_backward(weights, as_tensors(*batch), masks_, plan_.lanes(), history_, gradients);
+  draw_masks(masks_, options_.dropout, shape_, options_.seed, static_cast<std::uint64_t>(step), model_.lanes(), tensor_options_,
+             model_.given_lanes());
+  LossSums sums = model_.forward_backward(weights, as_tensors(*batch), masks_, history_, gradients);
 
   std::array<double, 4> values{};
   const auto all = sums.all();
@@ -56,10 +58,6 @@ StepLoss LanguageModelTask::forward_backward(const Parameters& weights, std::int
           .objective = total(options_.objective, sums, scored),
           .accuracy = std::nullopt,
           .scored = scored.steps * scored.lanes};
-}
-
-void LanguageModelTask::finish_gradients(const Parameters& weights, Parameters& gradients) {
-  LanguageModel::finish_gradients(weights, masks_, gradients);
 }
 
 std::vector<LaneState> LanguageModelTask::lane_states() { return {{"history.hidden", history_.hidden}, {"history.cell", history_.cell}}; }

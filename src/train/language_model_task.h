@@ -5,7 +5,7 @@
 
 #include "corpus/token_reader.h"
 #include "data/window_reader.h"
-#include "model/language_model.h"
+#include "parallel/language_model.h"
 #include "train/ranks.h"
 #include "train/task.h"
 
@@ -19,18 +19,19 @@ class LanguageModelTask : public Task {
     std::uint64_t seed = 1;
     Keep keep = Keep::gates;
     std::optional<at::ScalarType> activations;  // their type where it is not that of the weights
+    std::int64_t chunks = 1, lane_groups = 1;   // a pipeline's units
     int batches_ahead = 4;
   };
-  // plan: for training on all of `tokens`. Lanes are dealt to the ranks; some may get none.
-  LanguageModelTask(const Ranks& ranks, const TrellisShape& shape, std::shared_ptr<const TokenReader> tokens, const WindowPlan& plan,
+  // plan: for training on all of `tokens`. Lanes are dealt to the replicas; some may get none. groups must outlive this.
+  LanguageModelTask(const Ranks& ranks, const MeshGroups& groups, const TrellisShape& shape, std::shared_ptr<const TokenReader> tokens, const WindowPlan& plan,
                     const Options& options, at::TensorOptions tensor_options);
 
   std::int64_t windows() const override { return plan_.windows(); }
   void begin_pass(std::int64_t pass, std::int64_t window) override;
+  ParameterLayout layout() const override { return model_.layout(); }
   StepLoss forward_backward(const Parameters& weights, std::int64_t step, Parameters& gradients) override;
-  void finish_gradients(const Parameters& weights, Parameters& gradients) override;
   std::int64_t all_lanes() const override { return plan_.lanes(); }
-  Range lanes() const override { return lanes_; }
+  Range lanes() const override { return model_.lanes(); }
   std::vector<LaneState> lane_states() override;
   std::string description() const override;
 
@@ -38,7 +39,6 @@ class LanguageModelTask : public Task {
   const Ranks ranks_;
   TrellisShape shape_;
   WindowPlan plan_;
-  Range lanes_;
   Options options_;
   at::TensorOptions tensor_options_;
   std::int64_t text_tokens_;

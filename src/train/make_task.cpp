@@ -1,5 +1,7 @@
 #include "train/make_task.h"
 
+#include <algorithm>
+
 #include "mpi/agreement.h"
 #include "train/classifier_task.h"
 #include "train/from_settings.h"
@@ -15,14 +17,14 @@ std::string place_of(const Dataset& data, const std::string& split) { return "sp
 
 }  // namespace
 
-std::unique_ptr<Task> make_training_task(const Ranks& ranks, const Dataset& data, const Settings& settings, const TrellisShape& shape,
+std::unique_ptr<Task> make_training_task(const Ranks& ranks, const MeshGroups& groups, const Dataset& data, const Settings& settings, const TrellisShape& shape,
                                          at::TensorOptions options) {
   return agree(ranks.world, [&]() -> std::unique_ptr<Task> {
     const Verify verify = verification(ranks, settings.data.verify);
     if (!data.is_text()) {
       const auto sequences = data.sequences().open_split("train", verify);
       const SequenceBatches plan(sequences->sequences(), settings.train.lanes, place_of(data, "train"));
-      return std::make_unique<ClassifierTask>(ranks, shape, sequences, plan,
+      return std::make_unique<ClassifierTask>(ranks, groups, shape, sequences, plan,
                                               ClassifierTask::Options{.dropout = dropout_from(settings),
                                                                       .seed = settings.train.seed,
                                                                       .keep = keep_from(settings),
@@ -35,12 +37,14 @@ std::unique_ptr<Task> make_training_task(const Ranks& ranks, const Dataset& data
     const auto tokens = data.text().open_split("train", verify);
     const WindowPlan plan(tokens->tokens(), settings.train.lanes, settings.train.window, settings.train.discard, WindowUse::training,
                           place_of(data, "train"));
-    return std::make_unique<LanguageModelTask>(ranks, shape, tokens, plan,
+    return std::make_unique<LanguageModelTask>(ranks, groups, shape, tokens, plan,
                                                LanguageModelTask::Options{.objective = objective_from(settings),
                                                                           .dropout = dropout_from(settings),
                                                                           .seed = settings.train.seed,
                                                                           .keep = keep_from(settings),
                                                                           .activations = activation_type_from(settings),
+                                                                          .chunks = std::max<std::int64_t>(1, settings.mesh.chunks.count),
+                                                                          .lane_groups = settings.mesh.lane_groups,
                                                                           .batches_ahead = settings.data.prefetch},
                                                options);
   });
@@ -52,19 +56,19 @@ EvaluationCut validation_cut(const Settings& settings) {
           .discard = settings.train.discard};
 }
 
-std::unique_ptr<LanguageModelEvaluator> make_text_evaluator(const Ranks& ranks, const Dataset& data, const std::string& split,
+std::unique_ptr<LanguageModelEvaluator> make_text_evaluator(const Ranks& ranks, const MeshGroups& groups, const Dataset& data, const std::string& split,
                                                             const EvaluationCut& cut, const TrellisShape& shape, at::TensorOptions options) {
   return agree(ranks.world, [&] {
     const auto tokens = data.text().open_split(split, verification(ranks, true));
     const WindowPlan plan(tokens->tokens(), cut.lanes, cut.window, cut.discard, cut.like_scripts ? WindowUse::training : WindowUse::evaluation,
                           place_of(data, split), cut.context);
-    return std::make_unique<LanguageModelEvaluator>(ranks, tokens, plan, shape, options);
+    return std::make_unique<LanguageModelEvaluator>(ranks, groups, tokens, plan, shape, options);
   });
 }
 
-std::unique_ptr<Evaluator> make_evaluator(const Ranks& ranks, const Dataset& data, const std::string& split, const EvaluationCut& cut,
+std::unique_ptr<Evaluator> make_evaluator(const Ranks& ranks, const MeshGroups& groups, const Dataset& data, const std::string& split, const EvaluationCut& cut,
                                           const Settings& settings, const TrellisShape& shape, at::TensorOptions options) {
-  if (data.is_text()) return make_text_evaluator(ranks, data, split, cut, shape, options);
+  if (data.is_text()) return make_text_evaluator(ranks, groups, data, split, cut, shape, options);
   return agree(ranks.world, [&]() -> std::unique_ptr<Evaluator> {
     const auto sequences = data.sequences().open_split(split, verification(ranks, true));
     const SequenceBatches plan(sequences->sequences(), cut.lanes, place_of(data, split));

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "comm/mesh_groups.h"
 #include "config/settings.h"
 #include "model/trellis_shape.h"
 #include "train/dataset.h"
@@ -17,7 +18,8 @@
 namespace trellis {
 
 // Collective, like all here; errors are agreed on. One rank of a machine hashes the shards if settings.data.verify.
-std::unique_ptr<Task> make_training_task(const Ranks& ranks, const Dataset& data, const Settings& settings, const TrellisShape& shape,
+// groups must outlive the task.
+std::unique_ptr<Task> make_training_task(const Ranks& ranks, const MeshGroups& groups, const Dataset& data, const Settings& settings, const TrellisShape& shape,
                                          at::TensorOptions options);
 
 // How a text is cut for evaluation. Sequences are just dealt to the lanes.
@@ -32,9 +34,10 @@ struct EvaluationCut {
 // The cut of validation during training.
 EvaluationCut validation_cut(const Settings& settings);
 
-std::unique_ptr<LanguageModelEvaluator> make_text_evaluator(const Ranks& ranks, const Dataset& data, const std::string& split,
+// groups: of the mesh whose parameters will be evaluated; must outlive the evaluator.
+std::unique_ptr<LanguageModelEvaluator> make_text_evaluator(const Ranks& ranks, const MeshGroups& groups, const Dataset& data, const std::string& split,
                                                             const EvaluationCut& cut, const TrellisShape& shape, at::TensorOptions options);
-std::unique_ptr<Evaluator> make_evaluator(const Ranks& ranks, const Dataset& data, const std::string& split, const EvaluationCut& cut,
+std::unique_ptr<Evaluator> make_evaluator(const Ranks& ranks, const MeshGroups& groups, const Dataset& data, const std::string& split, const EvaluationCut& cut,
                                           const Settings& settings, const TrellisShape& shape, at::TensorOptions options);
 
 }  // namespace trellis

@@ -1,9 +1,9 @@
-// One step of data-parallel training: every rank computes its share of a window, gradients are summed, and every rank
-// makes the same update.
+// One step of training on a mesh: every rank computes its share of a window, gradients are summed, and every rank makes the
+// same update of what it holds.
 #pragma once
 
+#include "comm/mesh_groups.h"
 #include "train/optimizer.h"
-#include "train/ranks.h"
 #include "train/task.h"
 
 namespace trellis {
@@ -15,8 +15,10 @@ struct StepResult {
 
 class TrainingStep {
  public:
-  // task must outlive this.
-  TrainingStep(const Ranks& ranks, Task& task, const TrellisShape& shape, const OptimizerRule& rule, at::TensorOptions options);
+  // groups and task must outlive this.
+  TrainingStep(const MeshGroups& groups, Task& task, const OptimizerRule& rule, at::TensorOptions options);
+
+  const MeshGroups& groups() const { return groups_; }
 
   Task& task() { return task_; }
   Parameters& weights() { return weights_; }
@@ -30,7 +32,7 @@ class TrainingStep {
   StepResult run(std::int64_t step, double learning_rate);
 
  private:
-  const Ranks ranks_;
+  const MeshGroups& groups_;
   Task& task_;
   OptimizerRule rule_;
   Parameters weights_, gradients_;

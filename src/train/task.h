@@ -40,11 +40,11 @@ class Task {
   // The next step is window `window` of pass `pass`, both counted from 0.
   virtual void begin_pass(std::int64_t pass, std::int64_t window) = 0;
 
+  // What this rank's parameters are.
+  virtual ParameterLayout layout() const = 0;
   // Collective. Forward and backward of the next window with the dropout masks of step number `step` (counted from 0 over
-  // the whole run). Overwrites `gradients`, with those of this rank's share and of the effective kernels (see Parameters).
+  // the whole run). Overwrites `gradients`, with those of the objective over all ranks.
   virtual StepLoss forward_backward(const Parameters& weights, std::int64_t step, Parameters& gradients) = 0;
-  // After the gradients of all ranks have been summed: those of the raw parameters, in place.
-  virtual void finish_gradients(const Parameters& weights, Parameters& gradients) = 0;
 
   // --- for checkpoints ---
   virtual std::int64_t all_lanes() const = 0;

@@ -67,7 +67,7 @@ class Trainer {
   Settings settings_;
   Dataset data_;
   at::Device device_ = at::kCPU;
-  std::optional<ProcessGroup> gpu_group_;  // of ranks_on
+  std::optional<MeshGroups> groups_;
   std::unique_ptr<Task> task_;
   std::optional<TrainingStep> training_;
   std::unique_ptr<Evaluator> evaluator_;  // null without validation
@@ -99,13 +99,14 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
   allow_tf32(settings_.train.precision == Precision::tf32);
   const at::TensorOptions options = agree(ranks_.world, [&] { return tensor_options_from(settings_, device_); });
   schedule_ = schedule_from(settings_);
-  task_ = make_training_task(ranks_, data_, settings_, shape, options);
-  training_.emplace(ranks_on(ranks_, device_, gpu_group_), *task_, shape, optimizer_rule_from(settings_), options);
+  groups_.emplace(mesh_groups_on(ranks_, device_, mesh_from(settings_, ranks_.size())));
+  task_ = make_training_task(ranks_, *groups_, data_, settings_, shape, options);
+  training_.emplace(*groups_, *task_, optimizer_rule_from(settings_), options);
   load_or_initialize();
   task_->begin_pass(state_.epoch, state_.window);
 
   if (data_.has_split("valid")) {
-    evaluator_ = make_evaluator(ranks_, data_, "valid", validation_cut(settings_), settings_, shape, options);
+    evaluator_ = make_evaluator(ranks_, *groups_, data_, "valid", validation_cut(settings_), settings_, shape, options);
   } else if (settings_.train.patience > 0 || settings_.schedule.plateau > 0) {
     throw AgreedError<ExitCode::wrong_setting>("train.patience and schedule.plateau need validation, but the corpus has no split 'valid'",
                                                request_.data.string(), "preprocess with a validation split, or set both to 0", ranks_.size());
@@ -116,6 +117,7 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
   log_info("{} parameters; {}, {} steps a pass; {} rank(s) with {} thread(s) each",
            format_count(static_cast<double>(training_->weights().layout().count())), task_->description(), task_->windows(), ranks_.size(),
            at::get_num_threads());
+  if (ranks_.size() > 1) log_info("mesh: {}", describe(groups_->mesh));
   if (settings_.schedule.batch_rule != BatchRule::none) log_info("{}", base_rate_text(settings_));
 }
 

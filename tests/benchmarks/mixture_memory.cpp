@@ -105,10 +105,12 @@ using Gradients = std::vector<Tensor>;
 
 Gradients ours(const Sizes& sizes, Inputs& in, Report& report) {
   measure(report, [&] {
-    const auto layer = make_output_layer(sizes.shape(), sizes.rows(), 1, at::kFloat);
+    const auto layer = make_output_layer(sizes.shape(), sizes.rows(), VocabularyShare::whole(sizes.shape()), at::kFloat);
     const double rows = static_cast<double>(sizes.rows());
-    const Tensor losses = layer->run(in.weights, {{.hidden = in.hidden, .d_hidden = in.d_hidden, .scale = 1 / rows, .latent_mask = in.mask}},
-                                     in.targets, &in.gradients);
+    const Tensor lane = at::arange(sizes.rows(), at::kLong).remainder(sizes.lanes);
+    const Tensor losses = layer->run(in.weights, {{.hidden = in.hidden, .d_hidden = in.d_hidden, .targets = in.targets,
+                                                   .scale = at::full({sizes.rows()}, 1 / rows), .latent_mask = in.mask, .latent_rows = lane}},
+                                     &in.gradients, Accumulate::overwrite);
     return losses.sum().item<double>() / rows;
   });
   Gradients gradients;

@@ -107,7 +107,7 @@ void profile(std::int64_t steps) {
   Optimizer optimizer(rule, weights.layout(), options);
   print_memory("  and Adam's means");
   LevelStack stack(shape, {0, shape.levels}, kLanes, kSteps, Keep::gates, options);
-  TiedSoftmax softmax(shape, kRows, shape.output_count(), options);
+  TiedSoftmax softmax(shape, kRows * shape.output_count(), VocabularyShare::whole(shape), options);
   EffectiveKernels effective;
   const History history{at::zeros({kLanes, shape.hidden}), at::zeros({kLanes, shape.hidden})};
   const ConvolutionKernels kernel_gradients = EffectiveKernels::gradients_of(gradients);
@@ -130,9 +130,9 @@ void profile(std::int64_t steps) {
     if (step == 0) print_memory("  and the levels' states and gates");
     std::vector<LossRows> rows;
     for (std::int64_t n = 0; n < shape.output_count(); ++n) {
-      rows.push_back({.hidden = stack.output(n), .d_hidden = stack.d_output(n), .scale = (n == 0 ? 1.0 : 0.05) / kRows, .latent_mask = {}});
+      rows.push_back({.hidden = stack.output(n), .d_hidden = stack.d_output(n), .targets = targets, .scale = at::full({kRows}, (n == 0 ? 1.0 : 0.05) / kRows)});
     }
-    profile.time("softmax, forward and backward", [&] { softmax.run(weights, rows, targets, &gradients); });
+    profile.time("softmax, forward and backward", [&] { softmax.run(weights, rows, &gradients, Accumulate::overwrite); });
     if (step == 0) print_memory("  and the softmax");
     profile.time("levels, backward", [&] { stack.backward({0, kSteps}, effective.kernels(), kernel_gradients, {}, {}); });
     profile.time("embedding, backward", [&] { embed_backward(stack.d_embedded(), tokens, masks, kLanes, gradients.view("embedding")); });

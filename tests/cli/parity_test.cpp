@@ -42,7 +42,7 @@ TEST(Parity, EveryFilePassesInEitherPrecision) {
     const bool averaged = file.config().at("optimizer").at("name") == "asgd";
     const std::size_t quantities = (classifier ? 4 : 6) + (averaged ? 3 : 2) * parameters;
     for (const at::ScalarType type : {at::kDouble, at::kFloat}) {
-      const std::vector<ParityResult> results = replay_parity(file, type);
+      const std::vector<ParityResult> results = replay_parity(file, type, std::nullopt, {lone_mesh_groups()});
       EXPECT_EQ(results.size(), steps * quantities) << path;
       for (const ParityResult& result : results) {
         EXPECT_LE(result.error, type == at::kDouble ? 1e-9 : 1e-5) << path << " step " << result.step << " " << result.quantity;
@@ -54,7 +54,7 @@ TEST(Parity, EveryFilePassesInEitherPrecision) {
 TEST(Parity, EveryFilesFirstStepPassesWithBfloat16Activations) {
   for (const auto& path : parity_files()) {
     const ParityFile file(path.string());
-    const std::vector<ParityResult> results = replay_parity(file, at::kFloat, at::kBFloat16);
+    const std::vector<ParityResult> results = replay_parity(file, at::kFloat, at::kBFloat16, {lone_mesh_groups()});
     EXPECT_GE(results.size(), 4 + file.names("params").size()) << path;
     double worst = 0;
     for (const ParityResult& result : results) {

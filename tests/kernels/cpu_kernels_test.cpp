@@ -188,6 +188,44 @@ TYPED_TEST(CpuKernels, CrossEntropyMatchesTheReference) {
   }
 }
 
+TYPED_TEST(CpuKernels, StripesOfASoftmaxMatchTheReferenceAndMakeTheWhole) {
+  using T = TypeParam;
+  for (const auto& table : usable_cpu_kernels<T>()) {
+    const std::int64_t rows = 3, classes = 4100;
+    const std::vector<std::int64_t> ends{0, 0, 17, 2500, classes};  // stripes between them; the first has no class
+    const auto logits = this->random(rows * classes, 20.0), scale = this->random(rows);
+    const std::vector<std::int64_t> targets{16, 17, classes - 1};
+    auto whole = logits;
+    std::vector<double> loss(rows);
+    reference_kernels<T>().cross_entropy({.classes = classes, .stride = classes, .logits = whole.data(), .targets = targets.data(),
+                                          .loss = loss.data(), .scale = scale.data()}, {0, rows}, nullptr);
+    for (const auto* kernels : {&table, &reference_kernels<T>()}) {
+      auto values = logits;
+      std::vector<std::vector<double>> numbers;
+      std::vector<std::vector<std::int64_t>> local(ends.size() - 1, targets);
+      for (std::size_t part = 0; part + 1 < ends.size(); ++part) {
+        for (auto& target : local[part]) target = ends[part] <= target && target < ends[part + 1] ? target - ends[part] : -1;
+        numbers.emplace_back(rows * kSoftmaxNumbers);
+        kernels->softmax_statistics({.classes = ends[part + 1] - ends[part], .stride = classes, .logits = values.data() + ends[part],
+                                     .targets = local[part].data(), .numbers = numbers.back().data(), .keep_exponentials = true}, {0, rows}, nullptr);
+      }
+      std::vector<double> normaliser(rows);
+      for (std::int64_t row = 0; row < rows; ++row) {
+        double sum = 0, target = 0;
+        for (const auto& part : numbers) sum += part[row * 3 + 1] * std::exp(part[row * 3]), target += part[row * 3 + 2];
+        normaliser[row] = std::log(sum);
+        EXPECT_NEAR(normaliser[row] - target, loss[row], this->tolerance() * std::max(1.0, loss[row])) << kernels->name;
+      }
+      for (std::size_t part = 0; part + 1 < ends.size(); ++part) {
+        kernels->softmax_gradient({.classes = ends[part + 1] - ends[part], .stride = classes, .exponentials = values.data() + ends[part],
+                                   .targets = local[part].data(), .numbers = numbers[part].data(), .log_normaliser = normaliser.data(),
+                                   .scale = scale.data()}, {0, rows}, nullptr);
+      }
+      this->expect_near(values, whole, "gradient of the logits", 5);
+    }
+  }
+}
+
 TYPED_TEST(CpuKernels, CrossEntropyKeepsNaNVisible) {
   using T = TypeParam;
   for (const auto& table : usable_cpu_kernels<T>()) {

@@ -287,6 +287,37 @@ TYPED_TEST_P(DeviceKernels, CrossEntropyMatchesTheReferenceAndKeepsNaNVisible) {
   EXPECT_TRUE(std::isnan(loss));
 }
 
+TYPED_TEST_P(DeviceKernels, StripesOfASoftmaxMatchTheReference) {
+  using A = typename TypeParam::Activation;
+  using T = Compute<A>;
+  for (const std::int64_t classes : {0, 1, 17, 512, 4097}) {
+    for (const bool keep : {false, true}) {
+      const std::int64_t rows = 4, stride = classes + classes % 4;
+      const auto logits = this->random(rows * stride + 1, 20.0), scale = this->random(rows);
+      const std::vector<std::int64_t> targets{-1, classes - 1, classes / 2 - (classes == 0), -1};
+      const std::vector<double> normaliser{21.0, 22.5, 25.0, 40.0}, no_numbers(rows * kSoftmaxNumbers);
+      const auto [actual, expected] = this->both([&](const KernelTable<A>& kernels, auto& memory) {
+        SoftmaxStatistics<T> k{.classes = classes, .stride = stride, .logits = memory.put(logits), .targets = memory.put(targets),
+                               .numbers = memory.put(no_numbers), .keep_exponentials = keep};
+        kernels.softmax_statistics(k, {0, 3}, nullptr);
+        kernels.softmax_statistics(k, {3, rows}, nullptr);
+        SoftmaxGradient<T> gradient{.classes = classes, .stride = stride, .exponentials = k.logits, .targets = k.targets, .numbers = k.numbers,
+                                    .log_normaliser = memory.put(normaliser), .scale = memory.put(scale)};
+        if (keep) kernels.softmax_gradient(gradient, {0, rows}, nullptr);
+        return std::pair{memory.get(k.logits, logits.size()), memory.get(k.numbers, no_numbers.size())};
+      });
+      this->expect_near(actual.first, expected.first, "logits, or their gradient", 5);
+      for (std::size_t n = 0; n < no_numbers.size(); ++n) {
+        if (std::isinf(expected.second[n])) {
+          EXPECT_EQ(actual.second[n], expected.second[n]);
+        } else {
+          EXPECT_NEAR(actual.second[n], expected.second[n], (sizeof(T) == 4 ? 2e-6 : 4e-15) * std::max(1.0, std::abs(expected.second[n]))) << classes;
+        }
+      }
+    }
+  }
+}
+
 TYPED_TEST_P(DeviceKernels, UpdatesMatchTheReference) {
   using A = typename TypeParam::Activation;
   using T = Compute<A>;
@@ -415,7 +446,7 @@ TYPED_TEST_P(DeviceKernels, ColumnSumsMatchTheReference) {
 
 REGISTER_TYPED_TEST_SUITE_P(DeviceKernels, GatesForwardMatchesTheReference, GatesBackwardMatchesTheReference, EffectiveKernelsMatchTheReference,
                             EmbeddingMatchesTheReferenceAndSumsAWordsRowsInTheirOrder, StepsAreGatheredAndScatteredAsByTheReference,
-                            CrossEntropyMatchesTheReferenceAndKeepsNaNVisible, UpdatesMatchTheReference, LambMatchesTheReference, DropoutMasksAreTheVerySameNumbers,
+                            CrossEntropyMatchesTheReferenceAndKeepsNaNVisible, StripesOfASoftmaxMatchTheReference, UpdatesMatchTheReference, LambMatchesTheReference, DropoutMasksAreTheVerySameNumbers,
                             SquaredNormsAreExactForSmallIntegers, ConversionsAreTheReferencesExactly, ColumnSumsMatchTheReference);
 
 }  // namespace trellis

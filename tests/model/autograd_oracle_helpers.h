@@ -11,8 +11,12 @@
 #include <string>
 #include <vector>
 
-#include "model/language_model.h"
+#include "model/dropout.h"
+#include "model/history.h"
+#include "model/objective.h"
+#include "model/parameters.h"
 #include "model/sequence_classifier.h"
+#include "model/window_tokens.h"
 
 namespace trellis::autograd_oracle {
 

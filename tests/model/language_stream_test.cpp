@@ -10,7 +10,6 @@
 
 #include "base/errors.h"
 #include "model/embedding.h"
-#include "model/language_model.h"
 #include "tests/model/random_cases_helpers.h"
 
 namespace trellis {
@@ -75,9 +74,8 @@ Answer as_window(const Text& text, Range steps, const History& history) {
   stack.begin_window(steps.size(), history, {}, {});
   embed(text.weights.view("embedding"), text.tokens_of(steps), {}, kLanes, stack.embedded(window));
   stack.forward(window, kernels.kernels());
-  const auto softmax = make_output_layer(text.shape, steps.size() * kLanes, 1, at::kDouble);
-  const at::Tensor losses = softmax->run(text.weights, {{.hidden = stack.output(0), .d_hidden = {}, .scale = 0, .latent_mask = {}}},
-                                         text.targets_of(steps), nullptr)[0];
+  const auto softmax = make_output_layer(text.shape, steps.size() * kLanes, VocabularyShare::whole(text.shape), at::kDouble);
+  const at::Tensor losses = softmax->run(text.weights, {{.hidden = stack.output(0), .targets = text.targets_of(steps)}}, nullptr, Accumulate::overwrite);
   const Range last{steps.size() - 1, steps.size()};
   return {losses.clone(), {stack.result_hidden(last).clone(), stack.result_cell(last).clone()}};
 }
@@ -146,26 +144,6 @@ TEST(LanguageStream, HistoryHandedOnIsThatOfTheWindowBefore) {
       expect_same(as_stream(stream, text, window, {3, 1}), expected, 1e-12);
       history = expected.history;
     }
-  }
-}
-
-// And the windows themselves are those of the model that is trained.
-TEST(LanguageStream, LossIsThatOfTheLanguageModel) {
-  for (const TrellisShape& shape : networks()) {
-    SCOPED_TRACE(name_of(shape));
-    const Text text(shape, 80);
-    LanguageModel model(shape, {}, kLanes, kSteps, Keep::states, at::kDouble);
-    Parameters gradients(text.weights.layout(), at::kDouble);
-    History history{text.history.hidden.clone(), text.history.cell.clone()};
-    const LossSums sums = model.forward_backward(text.weights, {.steps = kSteps, .discard = 0, .tokens = text.tokens, .targets = text.targets}, {},
-                                                 kLanes, history, gradients);
-    LanguageStream stream(shape, kLanes, 2, at::kDouble);
-    stream.use(text.weights);
-    stream.begin_window(text.history);
-    const Answer answer = as_stream(stream, text, {0, kSteps}, {2});
-    EXPECT_NEAR(answer.losses.sum().item<double>(), sums.loss, 1e-12 * sums.loss);
-    expect_close("h", answer.history.hidden, history.hidden, 1e-12);
-    expect_close("c", answer.history.cell, history.cell, 1e-12);
   }
 }
 

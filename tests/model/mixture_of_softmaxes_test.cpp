@@ -16,6 +16,7 @@ namespace {
 
 using testing_support::expect_close;
 using testing_support::fill_weights;
+using testing_support::loss_rows;
 using testing_support::RandomTensors;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
@@ -47,14 +48,13 @@ void expect_equals_autograd(const Case& c) {
   const at::Tensor targets = random.integers(rows, 0, c.shape.vocabulary);
   std::vector<LossRows> blocks;
   for (const double scale : c.scales) {
-    blocks.push_back({.hidden = random.normal({rows, O}),
-                      .d_hidden = at::full({rows, O}, kNan, c.type),
-                      .scale = scale,
-                      .latent_mask = c.masks ? random.mask({c.lanes, c.shape.experts * c.shape.embedding}, 0.4) : at::Tensor()});
+    const at::Tensor hidden = random.normal({rows, O});
+    blocks.push_back(loss_rows(hidden, at::full({rows, O}, kNan, c.type), scale, targets,
+                               c.masks ? random.mask({c.lanes, c.shape.experts * c.shape.embedding}, 0.4) : at::Tensor()));
   }
-  MixtureOfSoftmaxes mixture(c.shape, rows, c.type);
-  const at::Tensor losses = mixture.run(weights, blocks, targets, &gradients);
-  ASSERT_EQ(losses.sizes(), (std::vector<std::int64_t>{static_cast<std::int64_t>(blocks.size()), rows}));
+  const auto block_count = static_cast<std::int64_t>(blocks.size());
+  MixtureOfSoftmaxes mixture(c.shape, rows * block_count, VocabularyShare::whole(c.shape), c.type);
+  const at::Tensor all_losses = mixture.run(weights, blocks, &gradients, Accumulate::overwrite), losses = all_losses.view({block_count, rows});
 
   const autograd_oracle::Tensors leaves = autograd_oracle::leaves_of(in_double);
   for (std::size_t n = 0; n < blocks.size(); ++n) {
@@ -70,7 +70,7 @@ void expect_equals_autograd(const Case& c) {
 
   // the same losses where no gradient is wanted, also on a used object
   for (LossRows& block : blocks) block.d_hidden = at::Tensor();
-  EXPECT_TRUE(at::equal(mixture.run(weights, blocks, targets, nullptr), losses));
+  EXPECT_TRUE(at::equal(mixture.run(weights, blocks, nullptr, Accumulate::overwrite), all_losses));
 }
 
 TEST(MixtureOfSoftmaxes, EqualsAutogradOverCrossedSizes) {
@@ -109,7 +109,7 @@ TEST(MixtureOfSoftmaxes, OfOneExpertIsASoftmaxOfItsLatentVector) {
   const at::Tensor hidden = random.normal({5, 4});
   const at::Tensor latent = at::addmm(weights.view("latent_bias"), hidden, weights.view("latent_weight").t()).tanh();
   const at::Tensor expected = at::addmm(weights.view("decoder_bias"), latent, weights.view("embedding").t()).log_softmax(1);
-  expect_close("log p", MixtureOfSoftmaxes(shape, 5, at::kDouble).log_probabilities(weights, hidden), expected, 1e-13);
+  expect_close("log p", MixtureOfSoftmaxes(shape, 5, VocabularyShare::whole(shape), at::kDouble).log_probabilities(weights, hidden), expected, 1e-13);
 }
 
 TEST(MixtureOfSoftmaxes, ProbabilitiesOfAllWordsAreAutogradsAndAddUpToOne) {
@@ -119,7 +119,7 @@ TEST(MixtureOfSoftmaxes, ProbabilitiesOfAllWordsAreAutogradsAndAddUpToOne) {
     Parameters weights(ParameterLayout(shape), at::kDouble);
     fill_weights(weights, random);
     const at::Tensor hidden = random.normal({rows, 4});
-    const at::Tensor actual = MixtureOfSoftmaxes(shape, rows, at::kDouble).log_probabilities(weights, hidden);
+    const at::Tensor actual = MixtureOfSoftmaxes(shape, rows, VocabularyShare::whole(shape), at::kDouble).log_probabilities(weights, hidden);
     expect_close("log p", actual, autograd_oracle::log_probabilities(shape, hidden, autograd_oracle::leaves_of(weights)).detach(), 1e-12);
     EXPECT_LT((actual.exp().sum(1) - 1).abs().max().item<double>(), 1e-11);
   }
@@ -131,8 +131,9 @@ TEST(MixtureOfSoftmaxes, WithoutRowsEveryGradientIsZero) {
   Parameters weights(layout, at::kDouble), gradients(layout, at::kDouble);
   gradients.flat().fill_(kNan);
   const at::Tensor none = at::empty({0, 4}, at::kDouble);
-  const LossRows block{.hidden = none, .d_hidden = none, .scale = 1, .latent_mask = {}};
-  EXPECT_EQ(MixtureOfSoftmaxes(shape, 0, at::kDouble).run(weights, {block, block}, at::empty({0}, at::kLong), &gradients).numel(), 0);
+  const LossRows block = loss_rows(none, none, 1, at::empty({0}, at::kLong));
+  MixtureOfSoftmaxes mixture(shape, 0, VocabularyShare::whole(shape), at::kDouble);
+  EXPECT_EQ(mixture.run(weights, {block, block}, &gradients, Accumulate::overwrite).numel(), 0);
   for (const char* const name : kParameters) EXPECT_TRUE(gradients.view(name).eq(0).all().item<bool>()) << name;
 }
 
@@ -144,8 +145,8 @@ TEST(MixtureOfSoftmaxes, StaysFiniteForLogitsThatOverflowAnExponential) {
   fill_weights(weights, random);
   for (const char* const name : {"embedding", "prior_weight"}) weights.view(name).mul_(3000);
   const at::Tensor hidden = random.normal({9, 4}), d_hidden = at::empty({9, 4}, at::kFloat);
-  const at::Tensor losses = MixtureOfSoftmaxes(shape, 9, at::kFloat)
-                                .run(weights, {{.hidden = hidden, .d_hidden = d_hidden, .scale = 1, .latent_mask = {}}}, random.integers(9, 0, 30), &gradients);
+  const at::Tensor losses = MixtureOfSoftmaxes(shape, 9, VocabularyShare::whole(shape), at::kFloat)
+                                .run(weights, {loss_rows(hidden, d_hidden, 1, random.integers(9, 0, 30))}, &gradients, Accumulate::overwrite);
   EXPECT_GT(losses.max().item<double>(), 500);
   EXPECT_TRUE(losses.isfinite().all().item<bool>());
   EXPECT_TRUE(d_hidden.isfinite().all().item<bool>());
@@ -155,11 +156,10 @@ TEST(MixtureOfSoftmaxes, StaysFiniteForLogitsThatOverflowAnExponential) {
 TEST(MixtureOfSoftmaxes, RefusesTargetsOutsideTheVocabulary) {
   const TrellisShape shape = shape_of(30, 2, 5);
   Parameters weights(ParameterLayout(shape), at::kDouble);
-  MixtureOfSoftmaxes mixture(shape, 1, at::kDouble);
+  MixtureOfSoftmaxes mixture(shape, 1, VocabularyShare::whole(shape), at::kDouble);
   for (const std::int64_t word : {-1, 30}) {
     try {
-      mixture.run(weights, {{.hidden = at::zeros({1, 4}, at::kDouble), .d_hidden = {}, .scale = 1, .latent_mask = {}}},
-                  at::full({1}, word, at::kLong), nullptr);
+      mixture.run(weights, {loss_rows(at::zeros({1, 4}, at::kDouble), {}, 1, at::full({1}, word, at::kLong))}, nullptr, Accumulate::overwrite);
       ADD_FAILURE() << word << " was taken";
     } catch (const InternalError& error) {
       EXPECT_EQ(error.fact(), "targets lie within the vocabulary");

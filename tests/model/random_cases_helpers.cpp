@@ -37,6 +37,13 @@ at::Tensor RandomTensors::kernel_mask(std::int64_t rows, std::int64_t taps, std:
   return values;
 }
 
+LossRows loss_rows(const at::Tensor& hidden, const at::Tensor& d_hidden, double scale, const at::Tensor& targets, const at::Tensor& latent_mask) {
+  LossRows rows{.hidden = hidden, .d_hidden = d_hidden, .targets = targets, .scale = at::full({hidden.size(0)}, scale, hidden.options()),
+                .latent_mask = latent_mask};
+  if (latent_mask.defined()) rows.latent_rows = at::arange(hidden.size(0), at::kLong).remainder(latent_mask.size(0));
+  return rows;
+}
+
 void fill_weights(Parameters& weights, RandomTensors& random) {
   for (const ParameterInfo& info : weights.layout().parameters()) {
     const at::Tensor values = random.normal(info.published, 0.3);

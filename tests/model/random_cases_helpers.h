@@ -5,7 +5,8 @@
 
 #include <string>
 
-#include "model/language_model.h"
+#include "model/dropout.h"
+#include "model/output_layer.h"
 
 namespace trellis::testing_support {
 
@@ -25,6 +26,9 @@ class RandomTensors {
   std::uint64_t seed_, drawn_ = 0;
   at::ScalarType type_;
 };
+
+// Rows of one scale; row r of the outputs has row r % lanes of a mask [lanes, K E].
+LossRows loss_rows(const at::Tensor& hidden, const at::Tensor& d_hidden, double scale, const at::Tensor& targets, const at::Tensor& latent_mask = {});
 
 void fill_weights(Parameters& weights, RandomTensors& random);
 DropoutMasks every_mask(const TrellisShape& shape, std::int64_t lanes, double p, RandomTensors& random);

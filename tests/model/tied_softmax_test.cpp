@@ -16,6 +16,7 @@ namespace {
 
 using testing_support::expect_close;
 using testing_support::fill_weights;
+using testing_support::loss_rows;
 using testing_support::RandomTensors;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
@@ -32,10 +33,6 @@ TrellisShape shape_of(std::int64_t vocabulary, std::vector<std::int64_t> cutoffs
   return {.levels = 1, .hidden = 6, .outputs = 4, .embedding = 4, .dilations = {1}, .vocabulary = vocabulary, .cutoffs = std::move(cutoffs)};
 }
 
-LossRows block(at::Tensor hidden, at::Tensor d_hidden, double scale) {
-  return {.hidden = std::move(hidden), .d_hidden = std::move(d_hidden), .scale = scale, .latent_mask = {}};
-}
-
 // Runs the case on memory full of NaN and compares losses and gradients with autograd's.
 void expect_equals_autograd(const Case& c) {
   RandomTensors random(3, c.type);
@@ -46,11 +43,11 @@ void expect_equals_autograd(const Case& c) {
   const std::int64_t rows = c.targets.size(0);
   std::vector<LossRows> blocks;
   for (const double scale : c.scales) {
-    blocks.push_back(block(random.normal({rows, c.shape.outputs}), at::full({rows, c.shape.outputs}, kNan, c.type), scale));
+    blocks.push_back(loss_rows(random.normal({rows, c.shape.outputs}), at::full({rows, c.shape.outputs}, kNan, c.type), scale, c.targets));
   }
-  TiedSoftmax softmax(c.shape, rows, static_cast<std::int64_t>(blocks.size()), c.type);
-  const at::Tensor losses = softmax.run(weights, blocks, c.targets, &gradients);
-  ASSERT_EQ(losses.sizes(), (std::vector<std::int64_t>{static_cast<std::int64_t>(blocks.size()), rows}));
+  const auto block_count = static_cast<std::int64_t>(blocks.size());
+  TiedSoftmax softmax(c.shape, rows * block_count, VocabularyShare::whole(c.shape), c.type);
+  const at::Tensor all_losses = softmax.run(weights, blocks, &gradients, Accumulate::overwrite), losses = all_losses.view({block_count, rows});
 
   Parameters in_double(layout, at::kDouble);
   in_double.flat().copy_(weights.flat());
@@ -69,7 +66,7 @@ void expect_equals_autograd(const Case& c) {
 
   // the same losses where no gradient is wanted, also on a used object
   for (LossRows& block : blocks) block.d_hidden = at::Tensor();
-  EXPECT_TRUE(at::equal(softmax.run(weights, blocks, c.targets, nullptr), losses));
+  EXPECT_TRUE(at::equal(softmax.run(weights, blocks, nullptr, Accumulate::overwrite), all_losses));
 }
 
 TEST(TiedSoftmax, EqualsAutogradWhereRowsAreCutIntoManyTiles) {
@@ -111,9 +108,10 @@ TEST(TiedSoftmax, WithoutRowsEveryGradientIsZero) {
     const ParameterLayout layout(shape);
     Parameters weights(layout, at::kDouble), gradients(layout, at::kDouble);
     gradients.flat().fill_(kNan);
-    TiedSoftmax softmax(shape, 0, 2, at::kDouble);
+    TiedSoftmax softmax(shape, 0, VocabularyShare::whole(shape), at::kDouble);
     const at::Tensor none = at::empty({0, 4}, at::kDouble);
-    EXPECT_EQ(softmax.run(weights, {block(none, none, 1), block(none, none, 1)}, at::empty({0}, at::kLong), &gradients).numel(), 0);
+    const LossRows block = loss_rows(none, none, 1, at::empty({0}, at::kLong));
+    EXPECT_EQ(softmax.run(weights, {block, block}, &gradients, Accumulate::overwrite).numel(), 0);
     for (const char* const name : {"embedding", "decoder_bias", "cluster_weight", "cluster_bias"}) {
       if (!layout.contains(name)) continue;
       EXPECT_TRUE(gradients.view(name).eq(0).all().item<bool>()) << name;
@@ -128,8 +126,8 @@ TEST(TiedSoftmax, StaysFiniteForLogitsThatOverflowAnExponential) {
   Parameters weights(layout, at::kFloat), gradients(layout, at::kFloat);
   fill_weights(weights, random);
   const at::Tensor hidden = random.normal({9, 4}, 3000), d_hidden = at::empty({9, 4}, at::kFloat);
-  TiedSoftmax softmax(shape, 9, 1, at::kFloat);
-  const at::Tensor losses = softmax.run(weights, {block(hidden, d_hidden, 1)}, random.integers(9, 0, 30), &gradients);
+  TiedSoftmax softmax(shape, 9, VocabularyShare::whole(shape), at::kFloat);
+  const at::Tensor losses = softmax.run(weights, {loss_rows(hidden, d_hidden, 1, random.integers(9, 0, 30))}, &gradients, Accumulate::overwrite);
   EXPECT_TRUE(losses.isfinite().all().item<bool>());
   EXPECT_TRUE(d_hidden.isfinite().all().item<bool>());
   EXPECT_TRUE(gradients.flat().isfinite().all().item<bool>());
@@ -138,10 +136,10 @@ TEST(TiedSoftmax, StaysFiniteForLogitsThatOverflowAnExponential) {
 TEST(TiedSoftmax, RefusesTargetsOutsideTheVocabulary) {
   const TrellisShape shape = shape_of(30, {});
   Parameters weights(ParameterLayout(shape), at::kDouble);
-  TiedSoftmax softmax(shape, 1, 1, at::kDouble);
+  TiedSoftmax softmax(shape, 1, VocabularyShare::whole(shape), at::kDouble);
   for (const std::int64_t word : {-1, 30}) {
     try {
-      softmax.run(weights, {block(at::zeros({1, 4}, at::kDouble), {}, 1)}, at::full({1}, word, at::kLong), nullptr);
+      softmax.run(weights, {loss_rows(at::zeros({1, 4}, at::kDouble), {}, 1, at::full({1}, word, at::kLong))}, nullptr, Accumulate::overwrite);
       ADD_FAILURE() << word << " was taken";
     } catch (const InternalError& error) {
       EXPECT_EQ(error.fact(), "targets lie within the vocabulary");

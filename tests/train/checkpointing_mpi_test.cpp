@@ -44,19 +44,20 @@ TrellisShape shape() {
 class CarriedLanes : public Task {
  public:
   CarriedLanes(const Ranks& ranks, const TrellisShape& network, at::ScalarType type, std::int64_t lanes)
-      : all_(lanes), own_(shard_range(lanes, ranks.size(), ranks.rank())),
+      : layout_(network), all_(lanes), own_(shard_range(lanes, ranks.size(), ranks.rank())),
         hidden(at::zeros({own_.size(), network.hidden}, type)), cell(at::zeros({own_.size(), network.hidden}, type)) {}
 
   std::int64_t windows() const override { return 1; }
   void begin_pass(std::int64_t, std::int64_t) override {}
+  ParameterLayout layout() const override { return layout_; }
   StepLoss forward_backward(const Parameters&, std::int64_t, Parameters&) override { return {}; }
-  void finish_gradients(const Parameters&, Parameters&) override {}
   std::int64_t all_lanes() const override { return all_; }
   Range lanes() const override { return own_; }
   std::vector<LaneState> lane_states() override { return {{"history.hidden", hidden}, {"history.cell", cell}}; }
   std::string description() const override { return ""; }
 
  private:
+  ParameterLayout layout_;
   std::int64_t all_;
   Range own_;
 
@@ -67,10 +68,12 @@ class CarriedLanes : public Task {
 // A training step and its task.
 struct Training {
   Training(const Ranks& ranks, Method method, const TrellisShape& network, at::ScalarType type = at::kDouble, std::int64_t lanes = kLanes)
-      : task(ranks, network, type, lanes),
-        step(ranks, task, network, {.kind = kind_of(method)}, type) {
+      : groups(make_mesh_groups({.data = ranks.size()}, ranks.group, {})),
+        task(ranks, network, type, lanes),
+        step(groups, task, {.kind = kind_of(method)}, type) {
     if (method == Method::averaged_sgd) step.optimizer().begin_averaging(kAveraged);
   }
+  MeshGroups groups;
   CarriedLanes task;
   TrainingStep step;
 };

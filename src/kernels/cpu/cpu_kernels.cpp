@@ -13,6 +13,7 @@ namespace {
 #include "kernels/cpu/lamb.h"
 
 extern "C" double log(double) noexcept;
+extern "C" double exp(double) noexcept;
 
 template <class T>
 inline T widened(T value) {
@@ -210,6 +211,26 @@ void scatter_add_steps(const ScatterAddSteps<A>& k, Range rows, void*) {
   }
 }
 
+// Sum of exp(logit - largest), which takes the logits' place if Keep. Sums of a few thousand terms at a time, so that a float
+// accumulator meets no more than a large vocabulary's root.
+template <bool Keep, class T>
+double exponentials(T* __restrict logits, std::int64_t classes, T largest) {
+  constexpr std::int64_t kSumBlock = 2048;
+  double total = 0;
+  for (std::int64_t first = 0; first < classes; first += kSumBlock) {
+    const std::int64_t last = first + kSumBlock < classes ? first + kSumBlock : classes;
+    T sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (std::int64_t n = first; n < last; ++n) {
+      const T e = exponential(logits[n] - largest);
+      if constexpr (Keep) logits[n] = e;
+      sum += e;
+    }
+    total += static_cast<double>(sum);
+  }
+  return total;
+}
+
 template <class T>
 void cross_entropy(const CrossEntropy<T>& k, Range rows, void*) {
   for (std::int64_t row = rows.begin; row < rows.end; ++row) {
@@ -218,25 +239,7 @@ void cross_entropy(const CrossEntropy<T>& k, Range rows, void*) {
 #pragma omp simd reduction(max : largest)
     for (std::int64_t n = 0; n < k.classes; ++n) largest = logits[n] > largest ? logits[n] : largest;
     const T at_target = logits[k.targets[row]];
-    // sums of a few thousand terms at a time, so that a float accumulator meets no more than a large vocabulary's root
-    constexpr std::int64_t kSumBlock = 2048;
-    double total = 0;
-    for (std::int64_t first = 0; first < k.classes; first += kSumBlock) {
-      const std::int64_t last = first + kSumBlock < k.classes ? first + kSumBlock : k.classes;
-      T sum = 0;
-      if (k.scale) {
-#pragma omp simd reduction(+ : sum)
-        for (std::int64_t n = first; n < last; ++n) {
-          const T e = exponential(logits[n] - largest);
-          logits[n] = e;
-          sum += e;
-        }
-      } else {
-#pragma omp simd reduction(+ : sum)
-        for (std::int64_t n = first; n < last; ++n) sum += exponential(logits[n] - largest);
-      }
-      total += static_cast<double>(sum);
-    }
+    const double total = k.scale ? exponentials<true>(logits, k.classes, largest) : exponentials<false>(logits, k.classes, largest);
     k.loss[row] = log(total) + static_cast<double>(largest - at_target);
     if (!k.scale) continue;
     const T factor = static_cast<T>(static_cast<double>(k.scale[row]) / total);
@@ -244,6 +247,8 @@ void cross_entropy(const CrossEntropy<T>& k, Range rows, void*) {
     logits[k.targets[row]] -= k.scale[row];
   }
 }
+
+#include "kernels/cpu/softmax_stripes.h"
 
 template <class T>
 void sgd_update(const SgdUpdate<T>& k, Range elements, void*) {
@@ -340,6 +345,8 @@ KernelTable<A> kernel_table() {
           gather_steps<A>,
           scatter_add_steps<A>,
           cross_entropy<T>,
+          softmax_statistics<T>,
+          softmax_gradient<T>,
           sgd_update<T>,
           adam_update<T>,
           lamb_moments<T>,

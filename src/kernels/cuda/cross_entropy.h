@@ -9,43 +9,56 @@
 
 namespace trellis::cuda {
 
+// What the threads of a row's block share.
+template <class T, int Threads>
+struct RowSum {
+  T largest[Threads];
+  double sum[Threads];
+  T at_target;
+};
+
+// below every logit, but finite: the difference of two of them is no NaN
+template <class T>
+TRELLIS_HOST_DEVICE constexpr T lowest() {
+  return sizeof(T) == 4 ? T(-3.0e38) : T(-1.0e308);
+}
+
+// shared.largest[0] and shared.sum[0]: the row's largest logit and the sum of exp(logit - largest), to be read after this.
 // N: classes read at once.
+template <int N, class T, int Threads, class Block>
+TRELLIS_HOST_DEVICE void sum_exponentials(Block& block, const T* logits, std::int64_t classes, std::int64_t target, RowSum<T, Threads>& shared) {
+  block.each([&](int thread) {
+    T largest = lowest<T>(), sum = 0, values[N];
+    for (std::int64_t n = std::int64_t{thread} * N; n < classes; n += std::int64_t{Threads} * N) {
+      load<N>(logits + n, values);
+      T top = largest;
+      for (int v = 0; v < N; ++v) top = values[v] > top ? values[v] : top;
+      if (top > largest) sum *= exponential(largest - top);
+      largest = top;
+      for (int v = 0; v < N; ++v) sum += exponential(values[v] - largest);  // a NaN stays visible
+    }
+    shared.largest[thread] = largest, shared.sum[thread] = static_cast<double>(sum);
+    if (thread == 0 && classes > 0) shared.at_target = logits[target];
+  });
+  reduce<Threads>(block, [&](int into, int from) {
+    const T a = shared.largest[into], b = shared.largest[from], top = a > b ? a : b;
+    shared.sum[into] = shared.sum[into] * exp(static_cast<double>(a - top)) + shared.sum[from] * exp(static_cast<double>(b - top));
+    shared.largest[into] = top;
+  });
+}
+
 template <int N, class T>
 struct CrossEntropyBody {
   static constexpr int kThreads = 512;
-  struct Shared {
-    T largest[kThreads];
-    double sum[kThreads];
-    T at_target;
-  };
+  using Shared = RowSum<T, kThreads>;
   CrossEntropy<T> k;
   std::int64_t first_row;
-
-  // below every logit, but finite: the difference of two of them is no NaN
-  TRELLIS_HOST_DEVICE static constexpr T lowest() { return sizeof(T) == 4 ? T(-3.0e38) : T(-1.0e308); }
 
   template <class Block>
   TRELLIS_HOST_DEVICE void operator()(Block block, std::int64_t number, Shared& shared) const {
     const std::int64_t row = first_row + number, target = k.targets[row];
     T* const logits = k.logits + row * k.stride;
-    block.each([&](int thread) {
-      T largest = lowest(), sum = 0, values[N];
-      for (std::int64_t n = std::int64_t{thread} * N; n < k.classes; n += std::int64_t{kThreads} * N) {
-        load<N>(logits + n, values);
-        T top = largest;
-        for (int v = 0; v < N; ++v) top = values[v] > top ? values[v] : top;
-        if (top > largest) sum *= exponential(largest - top);
-        largest = top;
-        for (int v = 0; v < N; ++v) sum += exponential(values[v] - largest);  // a NaN stays visible
-      }
-      shared.largest[thread] = largest, shared.sum[thread] = static_cast<double>(sum);
-      if (thread == 0) shared.at_target = logits[target];
-    });
-    reduce<kThreads>(block, [&](int into, int from) {
-      const T a = shared.largest[into], b = shared.largest[from], top = a > b ? a : b;
-      shared.sum[into] = shared.sum[into] * exp(static_cast<double>(a - top)) + shared.sum[from] * exp(static_cast<double>(b - top));
-      shared.largest[into] = top;
-    });
+    sum_exponentials<N, T, kThreads>(block, logits, k.classes, target, shared);
     block.each([&](int thread) {
       const T largest = shared.largest[0];
       const double total = shared.sum[0];

@@ -17,6 +17,10 @@ extern template void round_elements<CudaDevice, BFloat16>(const RoundElements<BF
 extern template void widen_rows<CudaDevice, BFloat16>(const WidenRows<BFloat16>&, Range, void*);
 extern template void cross_entropy<CudaDevice, float>(const CrossEntropy<float>&, Range, void*);
 extern template void cross_entropy<CudaDevice, double>(const CrossEntropy<double>&, Range, void*);
+extern template void softmax_statistics<CudaDevice, float>(const SoftmaxStatistics<float>&, Range, void*);
+extern template void softmax_gradient<CudaDevice, float>(const SoftmaxGradient<float>&, Range, void*);
+extern template void softmax_statistics<CudaDevice, double>(const SoftmaxStatistics<double>&, Range, void*);
+extern template void softmax_gradient<CudaDevice, double>(const SoftmaxGradient<double>&, Range, void*);
 extern template void dropout_mask<CudaDevice, float>(float*, const RandomStream&, std::uint64_t, float, Range, void*);
 extern template void dropout_mask<CudaDevice, double>(double*, const RandomStream&, std::uint64_t, double, Range, void*);
 extern template void embedding_forward<CudaDevice, float>(const EmbeddingForward<float>&, Range, void*);

@@ -12,6 +12,7 @@
 #include "kernels/cuda/lamb.h"
 #include "kernels/cuda/norm.h"
 #include "kernels/cuda/optimizer.h"
+#include "kernels/cuda/softmax_stripes.h"
 #include "kernels/cuda/weight_norm.h"
 #include "kernels/table.h"
 
@@ -30,6 +31,8 @@ KernelTable<A> table_on(const char* name) {
           gather_steps<Device, A>,
           scatter_add_steps<Device, A>,
           cross_entropy<Device, T>,
+          softmax_statistics<Device, T>,
+          softmax_gradient<Device, T>,
           sgd_update<Device, T>,
           adam_update<Device, T>,
           lamb_moments<Device, T>,

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "model/initialize.h"
-#include "model/language_model.h"
+#include "parallel/language_model.h"
 
 namespace trellis {
 namespace {
@@ -50,7 +50,8 @@ TEST_P(StepAllocations, AreSmallAfterTheFirst) {
   at::set_num_threads(1);
   Parameters weights(ParameterLayout(shape), at::kFloat), gradients(weights.layout(), at::kFloat);
   initialize(weights, {}, 1);
-  LanguageModel model(shape, objective, lanes, steps, setting.keep, at::kFloat);
+  const MeshGroups alone = lone_mesh_groups();
+  LanguageModel model(alone, shape, lanes, steps, {.objective = objective, .keep = setting.keep}, at::kFloat);
   History history = model.zero_history();
   DropoutMasks masks;
   const auto words = [&] { return at::randint(shape.vocabulary, {steps * lanes}, at::kLong); };
@@ -61,8 +62,7 @@ TEST_P(StepAllocations, AreSmallAfterTheFirst) {
     allocator.take();
     draw_masks(masks, {.embedding = 0.1, .input = 0.1, .hidden = 0.1, .output = 0.1, .weight = 0.1}, shape, 1, static_cast<std::uint64_t>(step),
                {0, lanes}, at::kFloat);
-    model.forward_backward(weights, window, masks, lanes, history, gradients);
-    LanguageModel::finish_gradients(weights, masks, gradients);
+    model.forward_backward(weights, window, masks, history, gradients);
   }
   std::size_t bytes = 0;
   for (const std::size_t size : allocator.take()) bytes += size;

@@ -1,5 +1,5 @@
 // The whole language model against autograd, over crossed settings, and against finite differences.
-#include "model/language_model.h"
+#include "parallel/language_model.h"
 
 #include <fmt/core.h>
 #include <gtest/gtest.h>
@@ -85,9 +85,9 @@ void expect_equals_autograd(const Case& c, at::ScalarType type, Keep keep, std::
   SCOPED_TRACE(c.name());
   Drawn d = draw(c, type, seed);
   const ModelAnswer expected = reference(c, d);
-  LanguageModel model(c.shape, c.objective, c.lanes, c.steps + 2, keep, type);
-  const LossSums sums = model.forward_backward(d.weights, d.window, d.masks, c.lanes, d.history, d.gradients);
-  LanguageModel::finish_gradients(d.weights, d.masks, d.gradients);
+  const MeshGroups alone = lone_mesh_groups();
+  LanguageModel model(alone, c.shape, c.lanes, c.steps + 2, {.objective = c.objective, .keep = keep}, type);
+  const LossSums sums = model.forward_backward(d.weights, d.window, d.masks, d.history, d.gradients);
   const ScoredSteps scored = c.scored();
   EXPECT_NEAR(sums.loss / scored.tokens(), expected.loss, limit * expected.loss);
   EXPECT_NEAR(sums.auxiliary / scored.tokens(), expected.auxiliary, limit * expected.auxiliary);
@@ -219,7 +219,7 @@ TEST(LanguageModel, EqualsAutogradWhereOneLevelFeedsThreeTerms) {
   }
 }
 
-class LanguageModelLanes : public testing::TestWithParam<const char*> {};
+class LanguageModelOf : public testing::TestWithParam<const char*> {};
 
 // A mixture in a mixed group network with penalties, or an adaptive softmax over a dense one.
 Case case_called(const std::string& name) {
@@ -234,54 +234,17 @@ Case case_called(const std::string& name) {
   return c;
 }
 
-TEST_P(LanguageModelLanes, GradientsOfGroupsOfLanesAddUpToThatOfAll) {
-  const Case c = case_called(GetParam());
-  Drawn all = draw(c, at::kDouble, 5);
-  const History start{all.history.hidden.clone(), all.history.cell.clone()};
-  LanguageModel whole(c.shape, c.objective, c.lanes, c.steps, Keep::gates, at::kDouble);
-  LossSums expected = whole.forward_backward(all.weights, all.window, all.masks, c.lanes, all.history, all.gradients);
-
-  at::Tensor sum = at::zeros_like(all.gradients.flat());
-  LossSums total;
-  for (const Range lanes : {Range{0, 3}, Range{3, 3}, Range{3, 4}, Range{4, 7}}) {
-    const auto of_lanes = [&](const at::Tensor& t) { return t.narrow(0, lanes.begin, lanes.size()).contiguous(); };
-    const auto of_tokens = [&](const at::Tensor& t) {
-      return t.view({c.steps, c.lanes}).narrow(1, lanes.begin, lanes.size()).contiguous().view({-1});
-    };
-    DropoutMasks masks = all.masks;
-    masks.input = of_lanes(masks.input), masks.hidden = of_lanes(masks.hidden);
-    for (at::Tensor& mask : masks.outputs) mask = of_lanes(mask);
-    for (at::Tensor& mask : masks.latents) mask = of_lanes(mask);
-    const WindowTokens window{.steps = c.steps, .discard = 0, .tokens = of_tokens(all.window.tokens), .targets = of_tokens(all.window.targets)};
-    History history{of_lanes(start.hidden), of_lanes(start.cell)};
-    Parameters gradients(all.weights.layout(), at::kDouble);
-    gradients.flat().fill_(7);
-    LanguageModel part(c.shape, c.objective, lanes.size(), c.steps, Keep::gates, at::kDouble);
-    LossSums sums = part.forward_backward(all.weights, window, masks, c.lanes, history, gradients);
-    for (std::size_t n = 0; n < sums.all().size(); ++n) *total.all()[n] += *sums.all()[n];
-    for (const ParameterInfo& info : gradients.layout().parameters()) {
-      if (info.name.ends_with("_g")) continue;
-      sum.narrow(0, info.offset, info.count) += gradients.flat().narrow(0, info.offset, info.count);
-    }
-    expect_close("h", history.hidden, of_lanes(all.history.hidden), 1e-12);
-  }
-  for (std::size_t n = 0; n < total.all().size(); ++n) EXPECT_NEAR(*total.all()[n], *expected.all()[n], 1e-11 * *expected.all()[n]) << n;
-  for (const ParameterInfo& info : all.gradients.layout().parameters()) {
-    if (info.name.ends_with("_g")) continue;
-    expect_close(info.name, sum.narrow(0, info.offset, info.count), all.gradients.flat().narrow(0, info.offset, info.count), 1e-12);
-  }
-}
-
-INSTANTIATE_TEST_SUITE_P(Of, LanguageModelLanes, testing::Values("adaptive", "mixture"), [](const auto& of) { return std::string(of.param); });
+INSTANTIATE_TEST_SUITE_P(Of, LanguageModelOf, testing::Values("adaptive", "mixture"), [](const auto& of) { return std::string(of.param); });
 
 TEST(LanguageModel, RefusesTokensThatDoNotFit) {
   const Case c{.shape = small_shape(), .masks = false, .words = {}};
   Drawn d = draw(c, at::kDouble, 5);
-  LanguageModel model(c.shape, {}, c.lanes, c.steps, Keep::gates, at::kDouble);
+  const MeshGroups alone = lone_mesh_groups();
+  LanguageModel model(alone, c.shape, c.lanes, c.steps, {}, at::kDouble);
   const auto message = [&](std::int64_t steps, std::int64_t discard, const at::Tensor& tokens) -> std::string {
     try {
       const WindowTokens window{.steps = steps, .discard = discard, .tokens = tokens, .targets = d.window.targets};
-      model.forward_backward(d.weights, window, d.masks, c.lanes, d.history, d.gradients);
+      model.forward_backward(d.weights, window, d.masks, d.history, d.gradients);
     } catch (const InternalError& error) {
       return error.fact();
     }
@@ -296,20 +259,20 @@ TEST(LanguageModel, RefusesTokensThatDoNotFit) {
   EXPECT_EQ(message(7, -1, tokens), "a window has steps that carry loss");
 }
 
-TEST_P(LanguageModelLanes, GradientEqualsFiniteDifferences) {
+TEST_P(LanguageModelOf, GradientEqualsFiniteDifferences) {
   Case c = case_called(GetParam());
   c.lanes = 2, c.steps = 5, c.discard = 1, c.shape.kernel = 3, c.shape.dilations = {1, 3};
   Drawn d = draw(c, at::kDouble, 12);
-  LanguageModel model(c.shape, c.objective, c.lanes, c.steps, Keep::states, at::kDouble);
+  const MeshGroups alone = lone_mesh_groups();
+  LanguageModel model(alone, c.shape, c.lanes, c.steps, {.objective = c.objective, .keep = Keep::states}, at::kDouble);
   Parameters scratch(d.weights.layout(), at::kDouble);
   const auto objective = [&] {
     History history{d.history.hidden.clone(), d.history.cell.clone()};
-    const LossSums sums = model.forward_backward(d.weights, d.window, d.masks, c.lanes, history, scratch);
+    const LossSums sums = model.forward_backward(d.weights, d.window, d.masks, history, scratch);
     return total(c.objective, sums, c.scored());
   };
   objective();
   d.gradients.flat().copy_(scratch.flat());
-  LanguageModel::finish_gradients(d.weights, d.masks, d.gradients);
   constexpr double kStep = 1e-4;
   for (const ParameterInfo& info : d.weights.layout().parameters()) {
     const at::Tensor values = d.weights.view(info.name).view(-1), gradient = d.gradients.view(info.name).view(-1);
