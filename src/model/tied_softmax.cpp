@@ -178,11 +178,17 @@ at::Tensor TiedSoftmax::run(const Parameters& weights, const std::vector<LossRow
   // The head sees every row, a tail cluster the rows whose word lies in it.
   std::vector<std::vector<std::vector<std::int64_t>>> rows_of_tail;  // by block, tail
   std::vector<Tile> tiles;
+  at::Tensor targets;
   std::int64_t first = 0;
-  for (const LossRows& block : blocks) {
+  for (std::size_t n = 0; n < blocks.size(); ++n) {
+    const LossRows& block = blocks[n];
     const std::int64_t rows = block.hidden.size(0);
-    rows_of_tail.emplace_back(shape_.cutoffs.size());
-    const at::Tensor targets = head_targets(block.targets, rows_of_tail.back());
+    if (n > 0 && block.targets.is_same(blocks[n - 1].targets)) {
+      rows_of_tail.push_back(rows_of_tail.back());
+    } else {
+      rows_of_tail.emplace_back(shape_.cutoffs.size());
+      targets = head_targets(block.targets, rows_of_tail.back());
+    }
     add_tiles(tiles, {block.hidden, gradients ? block.d_hidden : at::Tensor(), targets, block.scale, losses.narrow(0, first, rows)},
               most_tile_rows(0));
     first += rows;
@@ -207,17 +213,13 @@ void TiedSoftmax::run_tail(std::int64_t tail, const Parameters& weights, const s
     std::int64_t first, first_loss;
   };
   std::vector<Members> members;
-  std::vector<at::Tensor> targets;
+  std::vector<std::int64_t> targets;
   std::int64_t total = 0, first_loss = 0;
   for (std::size_t n = 0; n < blocks.size(); ++n) {
     const std::vector<std::int64_t>& rows = rows_of_tail[n][static_cast<std::size_t>(tail)];
-    const at::Tensor index = at::tensor(rows, at::kLong);
-    if (!rows.empty()) {
-      members.push_back({&blocks[n], on_device(index, options_.device()), total, first_loss});
-      const at::Tensor words = blocks[n].targets.index_select(0, index);
-      const at::Tensor here = words.ge(columns.words.begin).logical_and_(words.lt(columns.words.end));
-      targets.push_back((words - columns.words.begin).masked_fill_(here.logical_not(), -1));
-    }
+    if (!rows.empty()) members.push_back({&blocks[n], on_device(at::tensor(rows, at::kLong), options_.device()), total, first_loss});
+    const std::int64_t* const words = blocks[n].targets.const_data_ptr<std::int64_t>();
+    for (const std::int64_t row : rows) targets.push_back(columns.words.contains(words[row]) ? words[row] - columns.words.begin : -1);
     total += static_cast<std::int64_t>(rows.size());
     first_loss += blocks[n].hidden.size(0);
   }
@@ -234,7 +236,7 @@ void TiedSoftmax::run_tail(std::int64_t tail, const Parameters& weights, const s
       at::index_select_out(scales, m.block->scale, 0, m.rows);
     }
     tail_loss = at::empty({total}, options_.dtype(at::kDouble));
-    add_tiles(tiles, {hidden, d_hidden, on_device(at::cat(targets), options_.device()), scale, tail_loss}, most_tile_rows(tail + 1));
+    add_tiles(tiles, {hidden, d_hidden, on_device(at::tensor(targets, at::kLong), options_.device()), scale, tail_loss}, most_tile_rows(tail + 1));
   }
   run_tiles(weights, columns, tiles, gradients, accumulate);
   for (const Members& m : members) {

@@ -22,9 +22,9 @@ namespace trellis {
 class LanguageModel {
  public:
   struct Options {
-    Objective objective;
+    Objective objective = {};
     Keep keep = Keep::gates;
-    std::optional<at::ScalarType> activations;  // of what lies between the levels (see LevelStack), undefined: the weights' type
+    std::optional<at::ScalarType> activations = std::nullopt;  // of what lies between the levels (see LevelStack), undefined: the weights' type
     std::int64_t chunks = 1;                    // of time; a pipeline's units
     std::int64_t lane_groups = 1;
   };

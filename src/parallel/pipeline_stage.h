@@ -23,7 +23,7 @@ class PipelineStage {
  public:
   struct Options {
     Keep keep = Keep::gates;
-    std::optional<at::ScalarType> activations;  // as LevelStack's
+    std::optional<at::ScalarType> activations = std::nullopt;  // as LevelStack's
     std::int64_t lane_groups = 1;
     bool raw_output_gradient = false;  // d_raw_output() is wanted
   };

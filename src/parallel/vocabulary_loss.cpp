@@ -62,7 +62,7 @@ std::array<double, 2> VocabularyLoss::run_here(const Parameters& weights, Pipeli
   const Range own = groups_.mesh.lanes_of_replica(all_lanes_, groups_.rank);
   const std::int64_t lanes = own.size(), skipped = window.discard * lanes, rows = window.steps * lanes - skipped;
   const at::Tensor targets = lanes_of(window.targets, window.steps, given_lanes_, own).narrow(0, skipped, rows);
-  std::vector<LossRows> blocks;
+  std::vector<LossRows> blocks;  // of the same targets
   for (std::int64_t n = 0; n < shape_.output_count(); ++n) {
     LossRows block{.hidden = stage.output(n).narrow(0, skipped, rows), .d_hidden = stage.d_output(n).narrow(0, skipped, rows), .targets = targets,
                    .scale = at::full({rows}, scale[static_cast<std::size_t>(n)], options_), .latent_mask = DropoutMasks::of(latents, n)};

@@ -10,6 +10,7 @@
 
 #include "base/errors.h"
 #include "model/embedding.h"
+#include "model/level_stack.h"
 #include "tests/model/random_cases_helpers.h"
 
 namespace trellis {
