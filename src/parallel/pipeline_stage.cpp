@@ -11,6 +11,8 @@ namespace {
 // Between two stages; messages of one tag keep their order.
 constexpr int kHiddenTag = 1, kCellTag = 2, kHiddenGradientTag = 3, kCellGradientTag = 4;
 
+double now_seconds() { return static_cast<double>(steady_nanoseconds()) * 1e-9; }
+
 void wait_all(std::vector<Pending>& pending) {
   for (Pending& one : pending) one.wait();
   pending.clear();
@@ -60,6 +62,7 @@ at::Tensor PipelineStage::rows_of_group(const at::Tensor& all, std::size_t group
 
 void PipelineStage::begin_window(std::int64_t steps, std::int64_t chunks, const History& history, const at::Tensor& hidden_mask,
                                  const std::vector<at::Tensor>& output_masks) {
+  forward_seconds_ = backward_seconds_ = last_backward_seconds_ = 0;
   steps_ = steps;
   units_ = units_of(lanes_, options_.lane_groups, steps, chunks);
   for (std::size_t g = 0; g < groups_.size(); ++g) {
@@ -100,7 +103,12 @@ void PipelineStage::forward(const ConvolutionKernels& kernels) {
         received_[2 * n].wait();
         received_[2 * n + 1].wait();
         break;
-      case Action::Kind::forward: stack.forward(unit.time, kernels); break;
+      case Action::Kind::forward: {
+        const double begun = now_seconds();
+        stack.forward(unit.time, kernels);
+        forward_seconds_ += now_seconds() - begun;
+        break;
+      }
       case Action::Kind::send:
         sent_.push_back(replica_.start_send(stack.result_hidden(unit.time), replica_.rank() + 1, kHiddenTag));
         sent_.push_back(replica_.start_send(stack.result_cell(unit.time), replica_.rank() + 1, kCellTag));
@@ -171,7 +179,9 @@ void PipelineStage::post_gradient_receive(std::size_t n) {
 void PipelineStage::backward_unit(std::size_t n, const ConvolutionKernels& kernels, const ConvolutionKernels& gradients) {
   const WorkUnit& unit = units_[n];
   const Message from_above = is_last() ? Message{} : rows_in(gradients_in_[n % gradients_in_.size()], rows_of(unit));
+  const double begun = now_seconds();
   stack_of(unit).backward(unit.time, kernels, gradients, from_above.hidden, from_above.cell);
+  (unit.time.begin == 0 ? last_backward_seconds_ : backward_seconds_) += now_seconds() - begun;
 }
 
 void PipelineStage::backward(const ConvolutionKernels& kernels, const ConvolutionKernels& gradients) {
@@ -215,6 +225,12 @@ void PipelineStage::backward(const ConvolutionKernels& kernels, const Convolutio
     }
   }
   for (auto& going : gradients_going_) wait_all(going);
+}
+
+double PipelineStage::unit_seconds() const {
+  const auto whole_windows = static_cast<std::int64_t>(groups_.size()), units = static_cast<std::int64_t>(units_.size());
+  if (units <= whole_windows) return forward_seconds_ + last_backward_seconds_;
+  return forward_seconds_ + backward_seconds_ * static_cast<double>(units) / static_cast<double>(units - whole_windows);
 }
 
 at::Tensor PipelineStage::d_embedded() {

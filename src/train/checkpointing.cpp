@@ -13,7 +13,7 @@
 namespace trellis {
 namespace {
 
-constexpr int kStateVersion = 2;
+constexpr int kStateVersion = 3;
 constexpr const char* kAverages = "optimizer.average.";
 
 ElementType element_type(at::ScalarType type) { return type == at::kDouble ? ElementType::float64 : ElementType::float32; }

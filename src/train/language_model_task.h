@@ -2,7 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <vector>
 
+#include "config/settings.h"
 #include "corpus/token_reader.h"
 #include "data/window_reader.h"
 #include "parallel/language_model.h"
@@ -19,7 +22,8 @@ class LanguageModelTask : public Task {
     std::uint64_t seed = 1;
     Keep keep = Keep::gates;
     std::optional<at::ScalarType> activations;  // their type where it is not that of the weights
-    std::int64_t chunks = 1, lane_groups = 1;   // a pipeline's units
+    AutomaticCount chunks;                      // of time; with lane_groups a pipeline's units
+    std::int64_t lane_groups = 1;
     int batches_ahead = 4;
   };
   // plan: for training on all of `tokens`. Lanes are dealt to the replicas; some may get none. groups must outlive this.
@@ -33,10 +37,17 @@ class LanguageModelTask : public Task {
   std::int64_t all_lanes() const override { return plan_.lanes(); }
   Range lanes() const override { return model_.lanes(); }
   std::vector<LaneState> lane_states() override;
+  std::optional<ChunkChoice> chunk_choice() const override { return chunk_choice_; }
+  void use_chunk_choice(const ChunkChoice& choice) override;
   std::string description() const override;
 
  private:
+  bool measures_chunks() const { return options_.chunks.automatic() && groups_.mesh.pipeline > 1 && !chunk_choice_; }
+  void begin_chunk_trial();
+  void end_chunk_trial(std::int64_t steps);
+
   const Ranks ranks_;
+  const MeshGroups& groups_;
   TrellisShape shape_;
   WindowPlan plan_;
   Options options_;
@@ -45,6 +56,8 @@ class LanguageModelTask : public Task {
   LanguageModel model_;
   History history_;
   DropoutMasks masks_;
+  std::vector<ChunkTrial> chunk_trials_;  // of the windows so far
+  std::optional<ChunkChoice> chunk_choice_;
   WindowReader reader_;
 };
 

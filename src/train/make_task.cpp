@@ -43,7 +43,7 @@ std::unique_ptr<Task> make_training_task(const Ranks& ranks, const MeshGroups& g
                                                                           .seed = settings.train.seed,
                                                                           .keep = keep_from(settings),
                                                                           .activations = activation_type_from(settings),
-                                                                          .chunks = std::max<std::int64_t>(1, settings.mesh.chunks.count),
+                                                                          .chunks = settings.mesh.chunks,
                                                                           .lane_groups = settings.mesh.lane_groups,
                                                                           .batches_ahead = settings.data.prefetch},
                                                options);

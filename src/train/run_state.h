@@ -8,6 +8,7 @@
 #include <string>
 
 #include "plan/learning_rate.h"
+#include "plan/pipeline_schedule.h"
 
 namespace trellis {
 
@@ -26,10 +27,11 @@ struct RunState {
   std::optional<BestValidation> best = {};
   std::int64_t validations_without_best = 0;
   std::optional<std::int64_t> averaged_updates = {};  // averaged SGD: updates in the averages; empty before it begins
+  std::optional<ChunkChoice> chunks = {};  // where mesh.chunks is auto and has been measured
   bool operator==(const RunState&) const = default;
 
   nlohmann::json to_json() const;
-  // version: of the state (docs/formats.md), 1 or 2. Throws DataError naming `where` if something is missing or of another
+  // version: of the state (docs/formats.md), 1 to 3. Throws DataError naming `where` if something is missing or of another
   // type.
   static RunState from_json(const nlohmann::json& json, int version, const std::string& where);
 };

@@ -124,6 +124,7 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
 void Trainer::load_or_initialize() {
   if (resumed_) {
     agree(ranks_.world, [&] { load_training(*resumed_, resumed_state_, *training_); });
+    if (state_.chunks) task_->use_chunk_choice(*state_.chunks);
     if (state_.window >= task_->windows()) {
       throw AgreedError<ExitCode::bad_data>(
           fmt::format("the checkpoint stands at window {}, but a pass over this corpus has {}", state_.window, task_->windows()),
@@ -264,6 +265,7 @@ void Trainer::save() {
   if (progress_) progress_->clear();
   const double begun = now_seconds();
   const Optimizer& optimizer = training_->optimizer();
+  state_.chunks = task_->chunk_choice();
   state_.averaged_updates = optimizer.averaging() ? std::optional(optimizer.averaged_updates()) : std::nullopt;
   const WriteReport report = save_checkpoint(ranks_, directory_.checkpoints(), *training_,
                                              {.run = state_, .settings = settings_, .data = data_.identity()});
