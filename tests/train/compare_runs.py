@@ -1,5 +1,5 @@
-"""compare_runs.py RUN RUN LIMIT STEPS: exit 0 only if both runs took the same STEPS steps with the same losses, auxiliary
-losses, accuracies and gradient norms, and if their newest checkpoints hold the same tensors, all to the relative LIMIT. A tensor's
+"""compare_runs.py RUN RUN LIMIT STEPS: exit 0 only if both runs took the same STEPS steps with the same losses (of validations,
+too), auxiliary losses, accuracies and gradient norms, and if their newest checkpoints hold the same tensors, all to the relative LIMIT. A tensor's
 error is relative to its largest element."""
 import glob
 import json
@@ -10,12 +10,18 @@ import numpy
 
 
 def steps(run):
-    found = {}
+    """Step events by step; validations as well, whose losses are compared where both runs have one after the same step."""
+    found, validations = {}, {}
     with open(run + "/metrics.jsonl") as file:
         for line in file:
             event = json.loads(line)
             if event["event"] == "step":
                 found[event["step"]] = event
+            if event["event"] == "validation":
+                validations[event["step"]] = event
+    for step, event in validations.items():
+        if step in found:
+            found[step]["validation_loss"] = event["loss_nats"]
     return found
 
 
@@ -32,8 +38,10 @@ def main(first, second, limit, count):
         sys.exit(f"steps {sorted(one)} and {sorted(other)}, expected 1 to {count} in both")
     worst = 0.0
     for step in one:
-        for key in ("loss_nats", "aux_loss", "accuracy", "gradient_norm"):
+        for key in ("loss_nats", "aux_loss", "accuracy", "gradient_norm", "validation_loss"):
             if key not in one[step] and key not in other[step]:
+                continue
+            if key == "validation_loss" and not (key in one[step] and key in other[step]):
                 continue
             a, b = one[step][key], other[step][key]
             error = abs(a - b) / (abs(a) or 1)
