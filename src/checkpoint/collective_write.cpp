@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include "base/errors.h"
 #include "checkpoint/block_hash.h"
@@ -18,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kPieceBytes =
+constexpr std::int64_t kCallBytes =
     256 << 20;  // one MPI-IO call's data stays far below the 2 GiB that an int can count
 
 void check_own_slices(std::span<const TensorSlice> slices) {
@@ -27,12 +28,14 @@ void check_own_slices(std::span<const TensorSlice> slices) {
     if (const auto fault = fault_of(slice.info())) throw InternalError(*fault, "checkpoint", "");
     if (!names.insert(slice.name).second)
       throw InternalError("tensor " + slice.name + " is given twice", "checkpoint", "");
-    if (slice.rows.empty()) continue;
-    if (slice.rows.begin < 0 || slice.rows.end > slice.info().rows())
-      throw InternalError(fmt::format("tensor {}: rows [{}, {}) given, but it has {} rows", slice.name,
-                                      slice.rows.begin, slice.rows.end, slice.info().rows()),
-                          "checkpoint", "");
-    if (slice.data == nullptr) throw InternalError("tensor " + slice.name + ": rows without data", "checkpoint", "");
+    for (const auto& [rows, data] : slice.pieces) {
+      if (rows.empty()) continue;
+      if (rows.begin < 0 || rows.end > slice.info().rows())
+        throw InternalError(fmt::format("tensor {}: rows [{}, {}) given, but it has {} rows", slice.name, rows.begin,
+                                        rows.end, slice.info().rows()),
+                            "checkpoint", "");
+      if (data == nullptr) throw InternalError("tensor " + slice.name + ": rows without data", "checkpoint", "");
+    }
   }
 }
 
@@ -46,22 +49,40 @@ std::string describe(std::span<const TensorSlice> slices) {
   return text;
 }
 
-void check_tiling(const Communicator& communicator, std::span<const TensorSlice> slices) {
+// All ranks' pieces of all tensors: for tensor t, begin and end of every rank's first piece, of every rank's second one,
+// and so on; [0, 0) where a rank has fewer.
+std::vector<std::vector<Range>> gather_pieces(const Communicator& communicator, std::span<const TensorSlice> slices) {
+  std::vector<std::int64_t> most;
+  for (const TensorSlice& slice : slices) most.push_back(static_cast<std::int64_t>(slice.pieces.size()));
+  communicator.all_reduce(most, Reduction::max);
   std::vector<std::int64_t> mine;
-  for (const TensorSlice& slice : slices) {
-    mine.push_back(slice.rows.empty() ? 0 : slice.rows.begin);
-    mine.push_back(slice.rows.empty() ? 0 : slice.rows.end);
+  for (std::size_t t = 0; t < slices.size(); ++t) {
+    for (std::size_t p = 0; p < static_cast<std::size_t>(most[t]); ++p) {
+      const bool given = p < slices[t].pieces.size() && !slices[t].pieces[p].rows.empty();
+      mine.push_back(given ? slices[t].pieces[p].rows.begin : 0);
+      mine.push_back(given ? slices[t].pieces[p].rows.end : 0);
+    }
   }
   const std::vector<std::int64_t> all = communicator.all_gather(mine);
+  std::vector<std::vector<Range>> pieces(slices.size());
+  std::size_t at = 0;
   for (std::size_t t = 0; t < slices.size(); ++t) {
-    std::vector<std::pair<std::int64_t, std::int64_t>> parts;
-    for (int r = 0; r < communicator.size(); ++r) {
-      const std::size_t at = r * mine.size() + 2 * t;
-      if (all[at] < all[at + 1]) parts.emplace_back(all[at], all[at + 1]);
+    for (std::int64_t p = 0; p < most[t]; ++p, at += 2) {
+      for (std::size_t r = 0; r < static_cast<std::size_t>(communicator.size()); ++r)
+        pieces[t].push_back({all[r * mine.size() + at], all[r * mine.size() + at + 1]});
     }
-    std::ranges::sort(parts);
+  }
+  return pieces;
+}
+
+void check_tiling(const Communicator& communicator, std::span<const TensorSlice> slices) {
+  std::vector<std::vector<Range>> all = gather_pieces(communicator, slices);
+  for (std::size_t t = 0; t < slices.size(); ++t) {
+    std::vector<Range>& pieces = all[t];
+    std::erase_if(pieces, [](const Range& piece) { return piece.empty(); });
+    std::ranges::sort(pieces, {}, [](const Range& piece) { return std::pair(piece.begin, piece.end); });
     std::int64_t next = 0;
-    for (const auto& [begin, end] : parts) {
+    for (const auto& [begin, end] : pieces) {
       if (begin != next)
         throw InternalError(fmt::format("tensor {}: the ranks' rows leave a gap or overlap: {} follows row {}",
                                         slices[t].name, begin, next),
@@ -75,13 +96,22 @@ void check_tiling(const Communicator& communicator, std::span<const TensorSlice>
   }
 }
 
-std::int64_t rows_per_piece(const TensorSlice& slice) {
-  return std::max<std::int64_t>(1, kPieceBytes / slice.info().row_bytes());
+// A slice's rows, cut to what one call may write.
+std::vector<TensorRows> calls_of(const TensorSlice& slice) {
+  const std::int64_t row_bytes = slice.info().row_bytes(), most = std::max<std::int64_t>(1, kCallBytes / row_bytes);
+  std::vector<TensorRows> calls;
+  for (const auto& [rows, data] : slice.pieces) {
+    for (std::int64_t begin = rows.begin; begin < rows.end; begin += most)
+      calls.push_back({{begin, std::min(begin + most, rows.end)},
+                       static_cast<const std::byte*>(data) + (begin - rows.begin) * row_bytes});
+  }
+  return calls;
 }
 
-// One H5Dwrite of `rows` (possibly none) of the slice. Gives what went wrong, if anything; throws nothing, since the
+// One H5Dwrite of rows (possibly none) of the slice. Gives what went wrong, if anything; throws nothing, since the
 // other ranks are in the same call.
-std::optional<std::string> write_rows(hid_t dataset, hid_t transfer, const TensorSlice& slice, Range rows) {
+std::optional<std::string> write_rows(hid_t dataset, hid_t transfer, const TensorSlice& slice, const TensorRows& call) {
+  const Range rows = call.rows;
   std::vector<hsize_t> start(slice.shape.size(), 0), count(slice.shape.begin(), slice.shape.end());
   start[0] = static_cast<hsize_t>(rows.begin);
   count[0] = static_cast<hsize_t>(std::max<std::int64_t>(rows.size(), 1));
@@ -92,9 +122,8 @@ std::optional<std::string> write_rows(hid_t dataset, hid_t transfer, const Tenso
     selected = selected && H5Sselect_none(memory) >= 0 && H5Sselect_none(file) >= 0;
   else
     selected = selected && H5Sselect_hyperslab(file, H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr) >= 0;
-  const std::int64_t offset = rows.empty() ? 0 : (rows.begin - slice.rows.begin) * slice.info().row_bytes();
   const std::byte nothing[8] = {};  // an address is wanted even for no rows
-  const std::byte* data = rows.empty() ? nothing : static_cast<const std::byte*>(slice.data) + offset;
+  const void* data = rows.empty() ? nothing : call.data;
   const bool written = H5Dwrite(dataset, stored_type(slice.type), memory, file, transfer, data) >= 0;
   if (written && selected) return std::nullopt;
   return hdf5_reason();
@@ -118,12 +147,13 @@ void check_slices(const Communicator& communicator, std::span<const TensorSlice>
 
 std::int64_t write_slices(const Communicator& communicator, const fs::path& path, std::span<const TensorSlice> slices) {
   prepare_hdf5();
-  std::vector<std::int64_t> pieces;
+  std::vector<std::vector<TensorRows>> calls;
+  std::vector<std::int64_t> most_calls;  // of any rank: what all take part in
   for (const TensorSlice& slice : slices) {
-    const std::int64_t rows = std::max<std::int64_t>(slice.rows.size(), 0);
-    pieces.push_back((rows + rows_per_piece(slice) - 1) / rows_per_piece(slice));
+    calls.push_back(calls_of(slice));
+    most_calls.push_back(static_cast<std::int64_t>(calls.back().size()));
   }
-  communicator.all_reduce(pieces, Reduction::max);
+  communicator.all_reduce(most_calls, Reduction::max);
 
   const Hdf5Properties access(H5Pcreate(H5P_FILE_ACCESS));
   H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18);
@@ -146,11 +176,10 @@ std::int64_t write_slices(const Communicator& communicator, const fs::path& path
       if (!dataset.valid()) throw failure("open dataset " + slice.name, dataset.reason(), path);
     });
     std::optional<std::string> fault;
-    for (std::int64_t p = 0; p < pieces[t]; ++p) {
-      const std::int64_t begin = std::min(slice.rows.begin + p * rows_per_piece(slice), slice.rows.end);
-      const Range rows{begin, std::min(begin + rows_per_piece(slice), slice.rows.end)};
-      if (const auto reason = write_rows(dataset, transfer, slice, rows); !fault) fault = reason;
-      if (!rows.empty()) bytes += rows.size() * slice.info().row_bytes();
+    for (std::size_t c = 0; c < static_cast<std::size_t>(most_calls[t]); ++c) {
+      const TensorRows call = c < calls[t].size() ? calls[t][c] : TensorRows{};
+      if (const auto reason = write_rows(dataset, transfer, slice, call); !fault) fault = reason;
+      bytes += call.rows.size() * slice.info().row_bytes();
     }
     agree(communicator, [&] {
       if (fault) throw failure("write dataset " + slice.name, *fault, path);
@@ -166,18 +195,18 @@ void compare_slices(const fs::path& path, const StateLayout& layout, std::span<c
   const File file = File::open_to_read(path);
   std::vector<std::byte> block(kHashBlockBytes);
   for (std::size_t t = 0; t < slices.size(); ++t) {
-    const TensorSlice& slice = slices[t];
-    if (slice.rows.empty()) continue;
-    const std::int64_t row_bytes = slice.info().row_bytes(), size = slice.rows.size() * row_bytes;
-    const std::int64_t begin = layout.offsets[t] + slice.rows.begin * row_bytes;
-    for (std::int64_t done = 0; done < size; done += kHashBlockBytes) {
-      const std::span<std::byte> part(block.data(), static_cast<std::size_t>(std::min(kHashBlockBytes, size - done)));
-      file.read(begin + done, part);
-      if (std::memcmp(part.data(), static_cast<const std::byte*>(slice.data) + done, part.size()) != 0)
-        // also how a full disk looks: Open MPI's collective writes tell nobody of a failed write
-        throw WriteError(fmt::format("dataset {} reads back differently from what was written, after byte {}",
-                                     slice.name, begin + done),
-                         path.string(), "check the disk's space and health, or try another disk");
+    const std::int64_t row_bytes = slices[t].info().row_bytes();
+    for (const auto& [rows, data] : slices[t].pieces) {
+      const std::int64_t begin = layout.offsets[t] + rows.begin * row_bytes, size = rows.size() * row_bytes;
+      for (std::int64_t done = 0; done < size; done += kHashBlockBytes) {
+        const std::span<std::byte> part(block.data(), static_cast<std::size_t>(std::min(kHashBlockBytes, size - done)));
+        file.read(begin + done, part);
+        if (std::memcmp(part.data(), static_cast<const std::byte*>(data) + done, part.size()) != 0)
+          // also how a full disk looks: Open MPI's collective writes tell nobody of a failed write
+          throw WriteError(fmt::format("dataset {} reads back differently from what was written, after byte {}",
+                                       slices[t].name, begin + done),
+                           path.string(), "check the disk's space and health, or try another disk");
+      }
     }
   }
 }

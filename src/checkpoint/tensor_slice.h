@@ -34,14 +34,18 @@ struct TensorInfo {
 // safe.
 std::optional<std::string> fault_of(const TensorInfo& tensor);
 
-// This rank's part of a tensor. `rows` may be empty; `data` points at the first of these rows, row-major and
-// contiguous.
+// Neighbouring rows of a tensor, perhaps none, and where the first of them lies; row-major and contiguous.
+struct TensorRows {
+  Range rows;
+  const void* data = nullptr;
+};
+
+// This rank's part of a tensor: any rows of it in any order, perhaps none.
 struct TensorSlice {
   std::string name;
   ElementType type = ElementType::float32;
   std::vector<std::int64_t> shape;  // of the whole tensor
-  Range rows;
-  const void* data = nullptr;
+  std::vector<TensorRows> pieces;
 
   TensorInfo info() const { return {name, type, shape}; }
 };

@@ -1,4 +1,4 @@
-// Writes a checkpoint together: each rank its rows of every tensor, through parallel HDF5. Format: docs/formats.md,
+// Writes a checkpoint together: each rank rows of every tensor, through parallel HDF5. Format: docs/formats.md,
 // "Checkpoint directory".
 //
 // A checkpoint appears complete or not at all. It is written into a ".tmp-" folder beside its place, brought to the
@@ -29,9 +29,9 @@ struct WriteReport {
 // Collective over `communicator`, which must hold the world's ranks in a plain order (Open MPI corrupts files that are
 // written over a cartesian one). Creates `root` if need be and writes root/step-NNNNNNNNNN; a checkpoint of that step
 // that exists already is replaced in one step. All ranks give the same names, types and shapes in the same order, and
-// their rows tile every tensor; otherwise InternalError. `state` is rank 0's, a JSON object of the trainer's meaning;
-// it must hold no NaN or infinity (JSON has none). Throws WriteError, the same on every rank. Calls HDF5: one thread of
-// a process.
+// their pieces together tile every tensor, whoever gives which and in whatever order; otherwise InternalError. `state`
+// is rank 0's, a JSON object of the trainer's meaning; it must hold no NaN or infinity (JSON has none). Throws
+// WriteError, the same on every rank. Calls HDF5: one thread of a process.
 WriteReport write_checkpoint(const Communicator& communicator, const std::filesystem::path& root, std::int64_t step,
                              std::span<const TensorSlice> slices, const nlohmann::json& state);
 

@@ -2,13 +2,14 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
 #include "base/errors.h"
 #include "base/version.h"
 #include "config/settings_io.h"
-#include "plan/row_partition.h"
+#include "plan/checkpoint_rows.h"
 
 namespace trellis {
 namespace {
@@ -24,17 +25,24 @@ std::optional<at::ScalarType> scalar_type(ElementType type) {
   return std::nullopt;
 }
 
-// A tensor that is whole on every rank.
+// What this rank holds of one of the tensors of a checkpoint.
 struct NamedTensor {
   std::string name;
-  at::Tensor tensor;  // contiguous
-  TensorInfo info() const { return {name, element_type(tensor.scalar_type()), tensor.sizes().vec()}; }
+  std::vector<std::int64_t> whole;  // shape
+  at::Tensor held;                  // contiguous: the rows of `pieces`
+  std::vector<RowPiece> pieces;
+  bool striped = false;  // the ranks of a vocabulary group hold the whole together; else this one does
+
+  TensorInfo info() const { return {name, element_type(held.scalar_type()), whole}; }
+  at::Tensor rows(const Range& memory) const { return held.narrow(0, memory.begin, memory.size()); }
 };
 
 std::vector<NamedTensor> parameters_of(const std::string& prefix, const Parameters& parameters) {
+  const ParameterLayout& layout = parameters.layout();
   std::vector<NamedTensor> result;
-  for (const ParameterInfo& info : parameters.layout().parameters()) {
-    result.push_back({prefix + info.name, parameters.view(info.name)});
+  for (const ParameterInfo& info : layout.parameters()) {
+    result.push_back({.name = prefix + info.name, .whole = info.whole(), .held = parameters.view(info.name), .pieces = layout.pieces(info),
+                      .striped = info.striped && !layout.whole()});
   }
   return result;
 }
@@ -51,51 +59,78 @@ std::vector<NamedTensor> weights_and_optimizer(TrainingStep& training) {
   return tensors;
 }
 
-// All lanes of what each rank holds its own lanes of.
-at::Tensor all_lanes_of(const Ranks& ranks, const at::Tensor& own, Range lanes) {
-  const std::int64_t all = ranks.world.all_reduce(lanes.size(), Reduction::sum);
-  at::Tensor whole = at::zeros({all, own.size(1)}, own.options().device(at::kCPU));
-  whole.narrow(0, lanes.begin, lanes.size()).copy_(own);
-  if (ranks.size() > 1) ranks.group.all_reduce(whole, Reduction::sum);  // the others add zeros: exact
-  return whole;
+std::vector<NamedTensor> lanes_of(Task& task) {
+  std::vector<NamedTensor> tensors;
+  for (const LaneState& carried : task.lane_states()) {
+    NamedTensor lanes{.name = carried.name, .whole = {task.all_lanes(), carried.own.size(1)}, .held = carried.own, .pieces = {}};
+    if (!task.lanes().empty()) lanes.pieces.push_back({task.lanes(), {0, task.lanes().size()}});
+    tensors.push_back(std::move(lanes));
+  }
+  return tensors;
 }
 
-// Rows of a stored tensor into `to`, wherever that lies.
-void read_rows(const CheckpointReader& reader, const std::string& name, Range rows, const at::Tensor& to) {
-  const at::Tensor host = to.is_cpu() ? to : at::empty_like(to, to.options().device(at::kCPU));
-  reader.read(name, rows, host.mutable_data_ptr());
-  if (!to.is_cpu()) to.copy_(host);
+// The part of the pieces that lies in these rows of memory; none of it empty.
+std::vector<RowPiece> pieces_within(const std::vector<RowPiece>& pieces, const Range& memory) {
+  std::vector<RowPiece> within;
+  for (const RowPiece& piece : pieces) {
+    const Range rows{std::max(piece.memory.begin, memory.begin), std::min(piece.memory.end, memory.end)};
+    if (rows.empty()) continue;
+    const std::int64_t first = piece.whole.begin + rows.begin - piece.memory.begin;
+    within.push_back({{first, first + rows.size()}, rows});
+  }
+  return within;
 }
 
-void read_whole(const CheckpointReader& reader, const NamedTensor& wanted) {
+// What this rank gives to a checkpoint: rows of tensors, and the host memory that they lie in.
+class Given {
+ public:
+  // The tensor's rows that lie in `memory` of this rank.
+  void add(const NamedTensor& tensor, const Range& memory) {
+    TensorSlice slice{tensor.name, tensor.info().type, tensor.whole, {}};
+    for (const RowPiece& piece : pieces_within(tensor.pieces, memory)) {
+      host_.push_back(tensor.rows(piece.memory).cpu());
+      slice.pieces.push_back({piece.whole, host_.back().const_data_ptr()});
+    }
+    slices_.push_back(std::move(slice));
+  }
+  const std::vector<TensorSlice>& slices() const { return slices_; }
+
+ private:
+  std::vector<at::Tensor> host_;
+  std::vector<TensorSlice> slices_;
+};
+
+void read_tensor(const CheckpointReader& reader, const NamedTensor& wanted) {
   reader.expect(wanted.info());
-  read_rows(reader, wanted.name, {0, wanted.tensor.size(0)}, wanted.tensor);
+  for (const RowPiece& piece : wanted.pieces) {
+    const at::Tensor to = wanted.rows(piece.memory);  // wherever that lies
+    const at::Tensor host = to.is_cpu() ? to : at::empty_like(to, to.options().device(at::kCPU));
+    reader.read(wanted.name, piece.whole, host.mutable_data_ptr());
+    if (!to.is_cpu()) to.copy_(host);
+  }
 }
 
 }  // namespace
 
 WriteReport save_checkpoint(const Ranks& ranks, const std::filesystem::path& root, TrainingStep& training, const CheckpointState& state) {
-  std::vector<NamedTensor> tensors = weights_and_optimizer(training);
-  for (const LaneState& lanes : training.task().lane_states()) {
-    tensors.push_back({lanes.name, all_lanes_of(ranks, lanes.own, training.task().lanes())});
-  }
-  for (NamedTensor& tensor : tensors) tensor.tensor = tensor.tensor.cpu();
-
-  std::vector<RowBlock> blocks;
-  for (const NamedTensor& tensor : tensors) blocks.push_back({tensor.info().rows(), tensor.info().row_bytes()});
-  const std::vector<Range> rows = partition_rows(blocks, ranks.size(), ranks.rank());
-  std::vector<TensorSlice> slices;
-  for (std::size_t n = 0; n < tensors.size(); ++n) {
-    const TensorInfo info = tensors[n].info();
-    const char* const data = static_cast<const char*>(tensors[n].tensor.const_data_ptr());
-    slices.push_back({info.name, info.type, info.shape, rows[n], data + rows[n].begin * info.row_bytes()});
+  const Mesh& mesh = training.groups().mesh;
+  const int rank = training.groups().rank;
+  require(mesh.ranks() == ranks.size() && rank == ranks.rank(), "a checkpoint is written by all ranks of the mesh");
+  const std::vector<NamedTensor> tensors = weights_and_optimizer(training);
+  std::vector<HeldRows> held;
+  for (const NamedTensor& tensor : tensors) held.push_back({{tensor.held.size(0), tensor.info().row_bytes()}, tensor.striped});
+  const std::vector<Range> rows = rows_to_write(held, mesh, rank);
+  Given given;
+  for (std::size_t n = 0; n < tensors.size(); ++n) given.add(tensors[n], rows[n]);
+  for (const NamedTensor& lanes : lanes_of(training.task())) {
+    given.add(lanes, mesh.stage_of(rank) == 0 ? Range{0, lanes.held.size(0)} : Range{});
   }
   const nlohmann::json json{{"version", kStateVersion},
                             {"program", kVersion},
                             {"run", state.run.to_json()},
                             {"settings", to_ini(state.settings)},
                             {"data", state.data}};
-  return write_checkpoint(ranks.world, root, state.run.step, slices, json);
+  return write_checkpoint(ranks.world, root, state.run.step, given.slices(), json);
 }
 
 CheckpointState read_state(const CheckpointReader& reader) {
@@ -128,21 +163,18 @@ void load_weights(const CheckpointReader& reader, Parameters& weights) {
   const RunState run = read_state(reader).run;
   const std::string prefix = run.averaged_updates.value_or(0) > 0 ? kAverages : "weights.";
   for (const NamedTensor& tensor : parameters_of(prefix, weights)) {
-    const at::ScalarType stored = scalar_type(reader.tensor(tensor.name).type).value_or(tensor.tensor.scalar_type());
-    const NamedTensor read{tensor.name, at::empty_like(tensor.tensor, tensor.tensor.options().dtype(stored).device(at::kCPU))};
-    read_whole(reader, read);
-    tensor.tensor.copy_(read.tensor);
+    const at::ScalarType stored = scalar_type(reader.tensor(tensor.name).type).value_or(tensor.held.scalar_type());
+    NamedTensor read = tensor;
+    read.held = at::empty_like(tensor.held, tensor.held.options().dtype(stored).device(at::kCPU));
+    read_tensor(reader, read);
+    tensor.held.copy_(read.held);
   }
 }
 
 void load_training(const CheckpointReader& reader, const CheckpointState& state, TrainingStep& training) {
   if (state.run.averaged_updates) training.optimizer().begin_averaging(*state.run.averaged_updates);
-  for (const NamedTensor& tensor : weights_and_optimizer(training)) read_whole(reader, tensor);
-  const Range lanes = training.task().lanes();
-  for (const LaneState& carried : training.task().lane_states()) {
-    reader.expect({carried.name, element_type(carried.own.scalar_type()), {training.task().all_lanes(), carried.own.size(1)}});
-    if (!lanes.empty()) read_rows(reader, carried.name, lanes, carried.own);
-  }
+  for (const NamedTensor& tensor : weights_and_optimizer(training)) read_tensor(reader, tensor);
+  for (const NamedTensor& lanes : lanes_of(training.task())) read_tensor(reader, lanes);
 }
 
 }  // namespace trellis

@@ -1,5 +1,5 @@
 // What of a run goes into a checkpoint, and back: tensors by name, and the state object beside them. docs/formats.md lists
-// the names. Written on any number of ranks, read on any other: every tensor is there once, whole.
+// the names. Written on any number of ranks and any mesh, read on any other: every tensor is there once, whole.
 #pragma once
 
 #include <filesystem>
@@ -21,7 +21,9 @@ struct CheckpointState {
   nlohmann::json data;  // Dataset::identity() of what it was trained on
 };
 
-// Collective. Every rank writes its share of the bytes of every tensor.
+// Collective over the ranks of the training's mesh. Every rank writes about as many bytes: of what all hold, its share, and of
+// its stripes of the vocabulary, its share among those that hold the same. Lanes are written by the first stage of their
+// replica, whose stages all have them (Task::lanes).
 WriteReport save_checkpoint(const Ranks& ranks, const std::filesystem::path& root, TrainingStep& training, const CheckpointState& state);
 
 // Throws DataError when the checkpoint was not written by a training run, or by an incompatible version.
@@ -30,7 +32,7 @@ CheckpointState read_state(const CheckpointReader& reader);
 // Weights only: for evaluation, and to start a new run from; the averages where the run has begun to average. float32 and
 // float64 are converted. Throws DataError if they do not fit the network.
 void load_weights(const CheckpointReader& reader, Parameters& weights);
-// Weights, optimizer, and this rank's lanes of what the task carries.
+// Weights and optimizer, of them this rank's stripes, and this rank's lanes of what the task carries. Not collective.
 void load_training(const CheckpointReader& reader, const CheckpointState& state, TrainingStep& training);
 
 }  // namespace trellis

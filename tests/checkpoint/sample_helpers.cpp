@@ -51,7 +51,7 @@ SampleSlices::SampleSlices(const Communicator& communicator, std::vector<TensorI
   const std::vector<Range> ranges = partition_rows(blocks, communicator.size(), communicator.rank());
   for (std::size_t t = 0; t < tensors.size(); ++t) {
     data_.push_back(sample_rows(tensors[t], ranges[t], step));
-    slices_.push_back({tensors[t].name, tensors[t].type, tensors[t].shape, ranges[t], data_.back().data()});
+    slices_.push_back({tensors[t].name, tensors[t].type, tensors[t].shape, {{ranges[t], data_.back().data()}}});
   }
 }
 

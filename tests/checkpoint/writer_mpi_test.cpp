@@ -1,6 +1,8 @@
 // Writing and reading with real ranks: parallel HDF5 cannot be called by threads that play ranks.
 #include <gmock/gmock.h>
 
+#include <memory>
+
 #include "base/errors.h"
 #include "checkpoint/catalogue.h"
 #include "checkpoint/reader.h"
@@ -53,7 +55,7 @@ TEST_F(CollectiveWriter, GivesTheSameBytesForOneRankAsForAll) {
 TEST_F(CollectiveWriter, LetsTheLastRankHoldEverything) {
   SampleSlices all(world.split(world.rank(), 0), sample_tensors(), 3);
   if (world.rank() != world.size() - 1)
-    for (TensorSlice& slice : all.slices()) slice.rows = {};
+    for (TensorSlice& slice : all.slices()) slice.pieces.clear();
   const auto report = write_checkpoint(world, root, 3, all.slices(), nlohmann::json::object());
   EXPECT_EQ(report.bytes_this_rank, world.rank() == world.size() - 1 ? report.bytes_total : 0);
   EXPECT_TRUE(holds_sample(CheckpointReader::open(world, report.path, Verify::hash)));
@@ -76,13 +78,98 @@ TEST_F(CollectiveWriter, ReplacesACheckpointOfTheSameStep) {
 
 TEST_F(CollectiveWriter, RefusesRowsThatLeaveAGap) {
   SampleSlices sample(world, sample_tensors(), 1);
-  if (world.rank() == world.size() - 1) --sample.slices()[0].rows.end;
+  if (world.rank() == world.size() - 1) --sample.slices()[0].pieces[0].rows.end;
   try {
     write_checkpoint(world, root, 1, sample.slices(), nlohmann::json::object());
     FAIL() << "no error";
   } catch (const InternalError& error) {
     EXPECT_EQ(error.fact(), "tensor model.embedding: the ranks hold 300 of its 301 rows");
   }
+  EXPECT_TRUE(list_checkpoints(world, root).empty());
+}
+
+// Sample tensors with every row a piece of its own: rank r has rows r, r + ranks, r + 2 ranks, ... of each, last one first.
+class ScatteredRows {
+ public:
+  ScatteredRows(const Communicator& communicator, std::int64_t step) {
+    for (const TensorInfo& tensor : sample_tensors()) {
+      TensorSlice slice{tensor.name, tensor.type, tensor.shape, {}};
+      for (std::int64_t row = communicator.rank(); row < tensor.rows(); row += communicator.size()) {
+        data_.push_back(std::make_unique<std::vector<std::byte>>(sample_rows(tensor, {row, row + 1}, step)));
+        slice.pieces.insert(slice.pieces.begin(), {{row, row + 1}, data_.back()->data()});
+        slice.pieces.push_back({{}, nullptr});  // none are none, wherever they stand
+      }
+      slices_.push_back(std::move(slice));
+    }
+  }
+  std::vector<TensorSlice>& slices() { return slices_; }
+
+ private:
+  std::vector<std::unique_ptr<std::vector<std::byte>>> data_;
+  std::vector<TensorSlice> slices_;
+};
+
+TEST_F(CollectiveWriter, TakesManyPiecesOfATensorInAnyOrder) {
+  ScatteredRows scattered(world, 5);
+  const auto report = write_checkpoint(world, root / "scattered", 5, scattered.slices(), {{"windows", 12}, {"note", "sample"}});
+  EXPECT_TRUE(holds_sample(CheckpointReader::open(world, report.path, Verify::hash)));
+  const auto plain = write_sample(world, root / "plain", 5);
+  EXPECT_EQ(bytes_of_file(report.path / "state.h5"), bytes_of_file(plain.path / "state.h5"));
+  EXPECT_EQ(bytes_of_file(report.path / "manifest.json"), bytes_of_file(plain.path / "manifest.json"));
+  std::int64_t own = 0;
+  for (const TensorInfo& tensor : sample_tensors()) {
+    for (std::int64_t row = world.rank(); row < tensor.rows(); row += world.size()) own += tensor.row_bytes();
+  }
+  EXPECT_EQ(report.bytes_this_rank, own);
+}
+
+// What writing these slices ends with on every rank.
+std::string refusal(const Communicator& world, const std::filesystem::path& root, std::span<const TensorSlice> slices) {
+  try {
+    write_checkpoint(world, root, 1, slices, nlohmann::json::object());
+  } catch (const InternalError& error) {
+    return error.fact();
+  }
+  return "no error";
+}
+
+TEST_F(CollectiveWriter, RefusesPiecesThatDoNotTileATensor) {
+  const bool last = world.rank() == world.size() - 1, first = world.rank() == 0;
+  const auto refused = [&](const auto& spoil) {
+    ScatteredRows scattered(world, 1);
+    spoil(scattered.slices()[0].pieces);
+    return refusal(world, root, scattered.slices());
+  };
+  const std::string gap = "tensor model.embedding: the ranks' rows leave a gap or overlap: ";
+  using Pieces = std::vector<TensorRows>;
+  const std::vector<std::byte> memory(8000);
+  // a row missing in the middle, by the rank that has row 0
+  EXPECT_EQ(refused([&](Pieces& pieces) {
+              if (first) std::erase_if(pieces, [](const TensorRows& piece) { return piece.rows == Range{0, 1}; });
+            }),
+            gap + "1 follows row 0");
+  // a row twice on one rank
+  EXPECT_EQ(refused([&](Pieces& pieces) {
+              if (last) pieces.push_back({{150, 151}, memory.data()});
+            }),
+            gap + "150 follows row 151");
+  // a piece that covers its neighbours'
+  EXPECT_EQ(refused([&](Pieces& pieces) {
+              if (last) pieces.push_back({{299, 301}, memory.data()});
+            }),
+            gap + "299 follows row 300");
+  EXPECT_THAT(refused([&](Pieces& pieces) {
+                if (last) pieces.push_back({{300, 302}, memory.data()});
+              }),
+              HasSubstr("tensor model.embedding: rows [300, 302) given, but it has 301 rows"));
+  EXPECT_THAT(refused([&](Pieces& pieces) {
+                if (last) pieces.push_back({{-1, 1}, memory.data()});
+              }),
+              HasSubstr("tensor model.embedding: rows [-1, 1) given, but it has 301 rows"));
+  EXPECT_THAT(refused([&](Pieces& pieces) {
+                if (last) pieces.push_back({{5, 6}, nullptr});
+              }),
+              HasSubstr("tensor model.embedding: rows without data"));
   EXPECT_TRUE(list_checkpoints(world, root).empty());
 }
 

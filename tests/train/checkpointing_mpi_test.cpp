@@ -1,5 +1,5 @@
 // What a training run puts into a checkpoint, written by all ranks together: each gives its share of the bytes, and any
-// number of ranks reads it back, lanes and all.
+// number of ranks on any mesh reads it back, stripes of the vocabulary, lanes and all.
 #include "train/checkpointing.h"
 
 #include <gmock/gmock.h>
@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include "base/errors.h"
 #include "mpi/agreement.h"
@@ -40,11 +41,26 @@ TrellisShape shape() {
   return shape;
 }
 
+// Every kind of mesh that so many ranks make: groups that are replicas, larger, smaller, and across replicas.
+std::vector<Mesh> meshes_of(int ranks) {
+  std::vector<Mesh> meshes;
+  for (int pipeline = 1; pipeline <= ranks; ++pipeline) {
+    for (int vocabulary = 1; vocabulary <= ranks; ++vocabulary) {
+      if (ranks % pipeline == 0 && ranks % vocabulary == 0) meshes.push_back({ranks / pipeline, pipeline, vocabulary});
+    }
+  }
+  return meshes;
+}
+
+// Replicas only.
+Mesh data_parallel(const Ranks& ranks) { return {.data = ranks.size()}; }
+
 // A task that trains nothing and carries the lanes of a history.
 class CarriedLanes : public Task {
  public:
-  CarriedLanes(const Ranks& ranks, const TrellisShape& network, at::ScalarType type, std::int64_t lanes)
-      : layout_(network), all_(lanes), own_(shard_range(lanes, ranks.size(), ranks.rank())),
+  CarriedLanes(const Mesh& mesh, int rank, const TrellisShape& network, at::ScalarType type, std::int64_t lanes)
+      : layout_(network, VocabularyStripes(network.vocabulary, network.cutoffs, mesh.vocabulary), mesh.place_of(rank)), all_(lanes),
+        own_(mesh.lanes_of_replica(lanes, mesh.replica_of(rank))),
         hidden(at::zeros({own_.size(), network.hidden}, type)), cell(at::zeros({own_.size(), network.hidden}, type)) {}
 
   std::int64_t windows() const override { return 1; }
@@ -68,8 +84,11 @@ class CarriedLanes : public Task {
 // A training step and its task.
 struct Training {
   Training(const Ranks& ranks, Method method, const TrellisShape& network, at::ScalarType type = at::kDouble, std::int64_t lanes = kLanes)
-      : groups(make_mesh_groups({.data = ranks.size()}, ranks.group, {})),
-        task(ranks, network, type, lanes),
+      : Training(ranks, data_parallel(ranks), method, network, type, lanes) {}
+  Training(const Ranks& ranks, const Mesh& mesh, Method method, const TrellisShape& network, at::ScalarType type = at::kDouble,
+           std::int64_t lanes = kLanes)
+      : groups(make_mesh_groups(mesh, ranks.group, split_communicator(ranks.world, at::kCPU))),
+        task(mesh, ranks.rank(), network, type, lanes),
         step(groups, task, {.kind = kind_of(method)}, type) {
     if (method == Method::averaged_sgd) step.optimizer().begin_averaging(kAveraged);
   }
@@ -78,11 +97,15 @@ struct Training {
   TrainingStep step;
 };
 
-// Every element its own number, the same on every rank; padding stays zero.
+// Every element of a whole tensor its own number, whatever this rank holds of it; padding stays zero.
 void number(Parameters& parameters, double first) {
   for (const ParameterInfo& info : parameters.layout().parameters()) {
-    at::Tensor view = parameters.view(info.name);
-    view.copy_(at::arange(info.count, at::kDouble).view(info.shape) + first + static_cast<double>(info.offset) / 1024);
+    const at::Tensor numbers = at::arange(at::empty(info.whole(), at::kMeta).numel(), at::kDouble).view(info.whole());
+    for (const RowPiece& piece : parameters.layout().pieces(info)) {
+      at::Tensor rows = parameters.view(info.name).narrow(0, piece.memory.begin, piece.memory.size());
+      rows.copy_(numbers.narrow(0, piece.whole.begin, piece.whole.size()) + first);
+    }
+    first += 1.0 / 1024;
   }
 }
 
@@ -132,15 +155,18 @@ class Checkpointing : public testing::TestWithParam<Method> {
 };
 
 TEST_P(Checkpointing, EachRankWritesItsShareOfTheBytes) {
-  Training training(ranks, GetParam(), shape());
-  number(training);
-  const WriteReport report = save_checkpoint(ranks, root, training.step, state(GetParam()));
-  EXPECT_EQ(report.path, root / "step-0000000012");
-  const std::int64_t copies = keeps_means(GetParam()) ? 3 : GetParam() == Method::averaged_sgd ? 2 : 1;
-  const std::int64_t expected = (training.step.weights().layout().count() * copies + 2 * kLanes * shape().hidden) * 8;
-  EXPECT_EQ(report.bytes_total, expected) << "every tensor once, whatever the number of ranks";
-  const double share = static_cast<double>(expected) / world.size();
-  EXPECT_NEAR(static_cast<double>(report.bytes_this_rank), share, 0.1 * share);
+  for (const Mesh& mesh : meshes_of(world.size())) {
+    SCOPED_TRACE(describe(mesh));
+    Training training(ranks, mesh, GetParam(), shape());
+    number(training);
+    const WriteReport report = save_checkpoint(ranks, root, training.step, state(GetParam()));
+    EXPECT_EQ(report.path, root / "step-0000000012");
+    const std::int64_t copies = keeps_means(GetParam()) ? 3 : GetParam() == Method::averaged_sgd ? 2 : 1;
+    const std::int64_t expected = (training.step.weights().layout().count() * copies + 2 * kLanes * shape().hidden) * 8;
+    EXPECT_EQ(report.bytes_total, expected) << "every tensor once, whatever the number of ranks";
+    const double share = static_cast<double>(expected) / world.size();
+    EXPECT_NEAR(static_cast<double>(report.bytes_this_rank), share, 0.1 * share);
+  }
 }
 
 void expect_equal(Training& read, Training& written) {
@@ -178,6 +204,65 @@ TEST_P(Checkpointing, OtherNumbersOfRanksReadBackTheirLanes) {
     load_training(CheckpointReader::open(part, report.path, Verify::hash), state(GetParam()), read.step);
     EXPECT_EQ(read.task.lanes(), shard_range(kLanes, part.size(), part.rank()));
     expect_equal(read, expected);
+  }
+}
+
+std::string bytes_of_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TEST_P(Checkpointing, NoMeshChangesAByte) {
+  Training whole(ranks, GetParam(), shape());
+  number(whole);
+  const fs::path expected = save_checkpoint(ranks, root / "replicas", whole.step, state(GetParam())).path;
+  for (const Mesh& mesh : meshes_of(world.size())) {
+    SCOPED_TRACE(describe(mesh));
+    Training training(ranks, mesh, GetParam(), shape());
+    number(training);
+    const fs::path path = save_checkpoint(ranks, root / "mesh", training.step, state(GetParam())).path;
+    EXPECT_FALSE(bytes_of_file(path / "state.h5").empty());
+    EXPECT_EQ(bytes_of_file(path / "state.h5"), bytes_of_file(expected / "state.h5"));
+    EXPECT_EQ(bytes_of_file(path / "manifest.json"), bytes_of_file(expected / "manifest.json"));
+  }
+}
+
+TEST_P(Checkpointing, OtherMeshesReadBackTheirStripesAndLanes) {
+  const Mesh mesh{.data = 1, .pipeline = world.size(), .vocabulary = world.size()};
+  Training written(ranks, mesh, GetParam(), shape());
+  number(written);
+  const WriteReport report = save_checkpoint(ranks, root, written.step, state(GetParam()));
+  for (int width = 1; width <= world.size(); ++width) {  // groups of so many ranks, the last one perhaps of fewer
+    const Communicator part = world.split(world.rank() / width, 0);
+    const ProcessGroup part_group(make_backend(at::Device(at::kCPU), part));
+    const Ranks few{part, part_group};
+    for (const Mesh& other : meshes_of(part.size())) {
+      SCOPED_TRACE(describe(other));
+      Training expected(few, other, GetParam(), shape()), read(few, other, plain(GetParam()), shape());
+      number(expected);
+      load_training(CheckpointReader::open(part, report.path, Verify::hash), state(GetParam()), read.step);
+      EXPECT_EQ(read.task.lanes(), other.lanes_of_replica(kLanes, other.replica_of(part.rank())));
+      expect_equal(read, expected);
+
+      Parameters weights(read.task.layout(), at::kFloat);
+      load_weights(CheckpointReader::open(part, report.path, Verify::hash), weights);
+      EXPECT_TRUE(at::equal(weights.flat(), expected.step.evaluated_weights().flat().to(at::kFloat)));
+    }
+  }
+}
+
+TEST_P(Checkpointing, StripesOfAnotherVocabularyAreRefused) {
+  const Mesh mesh{.data = world.size(), .pipeline = 1, .vocabulary = world.size()};
+  Training training(ranks, mesh, GetParam(), shape());
+  const WriteReport report = save_checkpoint(ranks, root, training.step, state(GetParam()));
+  TrellisShape larger = shape();
+  larger.vocabulary = 701;
+  Training other(ranks, mesh, GetParam(), larger);
+  try {
+    load_training(CheckpointReader::open(world, report.path, Verify::hash), state(GetParam()), other.step);
+    ADD_FAILURE() << "no error";
+  } catch (const DataError& error) {
+    EXPECT_EQ(error.fact(), "tensor weights.embedding: expected float64 [701, 24], the checkpoint has float64 [700, 24]");
   }
 }
 
