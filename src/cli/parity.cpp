@@ -8,6 +8,7 @@
 #include "cli/ranks_environment.h"
 #include "config/command_line.h"
 #include "config/setting_values.h"
+#include "mpi/agreement.h"
 #include "train/compute_device.h"
 
 namespace trellis {
@@ -141,9 +142,9 @@ int parity_command(const std::vector<std::string>& arguments) {
   return run_on_ranks(again, arguments, [] { return true; }, [&](const Ranks& ranks, const MpiSession&) {
     at::set_num_threads(1);
     // more stages than a case has levels are refused where the levels are known
-    const Mesh mesh = make_mesh(ranks.size(), settings.data, settings.pipeline, settings.vocabulary, settings.pipeline);
+    const Mesh mesh = agree(ranks.world, [&] { return make_mesh(ranks.size(), settings.data, settings.pipeline, settings.vocabulary, settings.pipeline); });
     const MeshGroups groups = mesh_groups_on(ranks, at::kCPU, mesh);
-    return replay_all(flags, at::kCPU, {groups, settings.chunks.count});
+    return agree(ranks.world, [&] { return replay_all(flags, at::kCPU, {groups, settings.chunks.count}); });
   });
 }
 

@@ -9,7 +9,7 @@ namespace trellis {
 std::int64_t scored_per_step(const Settings& settings) {
   const TrainSettings& train = settings.train;
   if (settings.model.task == TaskKind::classifier) return train.lanes;
-  return static_cast<std::int64_t>(train.lanes) * (train.window - train.discard);
+  return static_cast<std::int64_t>(train.lanes) * (train.window - train.discard) * train.accumulate;
 }
 
 double base_rate(const Settings& settings) {

@@ -101,6 +101,10 @@ void validate_classifier(const Settings& settings, const SettingOrigins& origins
   refuse_unless_zero("auxiliary.every", settings.auxiliary.every);
   refuse_unless_zero("auxiliary.weight", settings.auxiliary.weight);
   refuse_unless_zero("train.discard", settings.train.discard);
+  if (settings.train.accumulate > 1) {
+    refuse(fmt::format("train.accumulate is {}, but model.task is classifier, whose steps are batches of sequences", settings.train.accumulate),
+           origins, {"train.accumulate", "model.task"}, "set train.accumulate=1, and train.lanes to the sequences of a step");
+  }
   refuse_unless_zero("dropout.embedding", settings.dropout.embedding);
   refuse_unless_zero("dropout.latent", settings.dropout.latent);
   refuse_unless_zero("penalty.activation", settings.penalty.activation);

@@ -18,12 +18,13 @@ struct Objective {
   double slowness = 0;    // beta
 };
 
-// What the scored steps of all processes' lanes are counted by.
+// What the scored steps of all processes' lanes are counted by; of several windows, if their gradients are added up.
 struct ScoredSteps {
   std::int64_t steps = 0, lanes = 0, outputs = 0;
+  std::int64_t windows = 1;
   double tokens() const { return static_cast<double>(steps) * static_cast<double>(lanes); }
   double activations() const { return tokens() * static_cast<double>(outputs); }
-  double changes() const { return static_cast<double>(steps - 1) * static_cast<double>(lanes) * static_cast<double>(outputs); }
+  double changes() const { return static_cast<double>(steps - windows) * static_cast<double>(lanes) * static_cast<double>(outputs); }
 };
 
 // Sums over some lanes' scored steps; sums of several processes add up.
@@ -39,7 +40,7 @@ struct LossSums {
 inline double total(const Objective& objective, const LossSums& sums, const ScoredSteps& scored) {
   double value = (sums.loss + objective.auxiliary_weight * sums.auxiliary) / scored.tokens();
   value += objective.activation * sums.activation / scored.activations();
-  if (scored.steps > 1) value += objective.slowness * sums.slowness / scored.changes();
+  if (scored.steps > scored.windows) value += objective.slowness * sums.slowness / scored.changes();
   return value;
 }
 

@@ -50,11 +50,19 @@ class LanguageModel {
   // the raw parameters over all ranks. `history` is replaced by what this window leaves.
   LossSums forward_backward(const Parameters& weights, const WindowTokens& window, const DropoutMasks& masks, History& history,
                             Parameters& gradients);
+  // The same for one window of several whose gradients are added up: means are over the scored steps of all of them. `gradients`
+  // are complete after the last; all windows have the same dropout of kernels.
+  struct Part {
+    ScoredSteps of_all;
+    bool first = true, last = true;
+  };
+  LossSums forward_backward(const Parameters& weights, const WindowTokens& window, const DropoutMasks& masks, History& history,
+                            Parameters& gradients, const Part& part);
 
  private:
   void expect_window(const WindowTokens& window) const;
   // Adds the penalties' gradient to d_output(0) and d_raw_output; sums of squares into `sums`. The last stage's.
-  void penalties(const WindowTokens& window, const ScoredSteps& scored, LossSums& sums);
+  void penalties(const WindowTokens& window, const ScoredSteps& of_all, LossSums& sums);
 
   const MeshGroups& groups_;
   TrellisShape shape_;

@@ -83,10 +83,11 @@ void VocabularyEmbedding::lookup(const Parameters& weights, const DropoutMasks& 
   if (tokens_.numel() > 0) embed(table, places_, compact(masks), own_lanes().size(), values);
 }
 
-void VocabularyEmbedding::backward(const at::Tensor& d_values, const DropoutMasks& masks, Parameters& gradients) {
+void VocabularyEmbedding::backward(const at::Tensor& d_values, const DropoutMasks& masks, Parameters& gradients, bool keep_rows) {
+  kept_ = at::Tensor();
   const at::Tensor d_embedding = gradients.view("embedding");
   const std::int64_t lanes = own_lanes().size(), channels = d_embedding.size(1);
-  if (all_here() && !rows_travel_) {
+  if (all_here() && !keep_rows) {
     if (tokens_.numel() > 0) embed_backward(d_values, tokens_, masks, lanes, d_embedding);
     return;
   }
@@ -99,7 +100,7 @@ void VocabularyEmbedding::backward(const at::Tensor& d_values, const DropoutMask
     groups_.vocabulary.all_to_all(received, d_table, exchange_.send_counts, exchange_.receive_counts);
   }
   at::Tensor sum = d_embedding, rows = send_rows_;
-  if (rows_travel_) {
+  if (keep_rows) {
     const std::vector<std::int64_t>& own = rows_of_copy_[static_cast<std::size_t>(groups_.mesh.group_of(groups_.rank))];
     std::vector<std::int64_t> places;
     for (const std::int64_t row : exchange_.send_rows) places.push_back(std::lower_bound(own.begin(), own.end(), row) - own.begin());
@@ -114,7 +115,7 @@ void VocabularyEmbedding::backward(const at::Tensor& d_values, const DropoutMask
 }
 
 void VocabularyEmbedding::add_rows(Parameters& gradients) {
-  if (!rows_travel_) return;
+  if (!kept_.defined()) return;
   const TimeSpan timed("embedding rows of all copies");
   std::int64_t most = 0;
   for (const auto& rows : rows_of_copy_) most = std::max<std::int64_t>(most, static_cast<std::int64_t>(rows.size()));

@@ -24,7 +24,7 @@ class VocabularyEmbedding {
 
   // The lanes whose tokens this rank has to know.
   Range lanes() const { return lanes_; }
-  // Whether the gradient of the input side is summed over the copies as rows, by add_rows, after the softmax's; otherwise
+  // Whether the gradient of the input side can be summed over the copies as rows, by add_rows, after the softmax's; otherwise
   // `backward` adds it to the softmax's before both are summed.
   bool travels_as_rows() const { return rows_travel_; }
 
@@ -33,8 +33,8 @@ class VocabularyEmbedding {
   // Collective in the group. values [steps * replica's lanes, E], masked, perhaps of a narrower type.
   void lookup(const Parameters& weights, const DropoutMasks& masks, const at::Tensor& values);
   // Collective in the group. Adds the gradient to that of this rank's rows, or keeps it for add_rows.
-  void backward(const at::Tensor& d_values, const DropoutMasks& masks, Parameters& gradients);
-  // Collective over the copies: adds what `backward` kept, of all copies.
+  void backward(const at::Tensor& d_values, const DropoutMasks& masks, Parameters& gradients, bool keep_rows);
+  // Collective over the copies: adds what `backward` kept, of all copies, if it did.
   void add_rows(Parameters& gradients);
 
  private:

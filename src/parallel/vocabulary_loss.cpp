@@ -58,7 +58,7 @@ VocabularyLoss::VocabularyLoss(const MeshGroups& groups, const TrellisShape& sha
 // Every output's rows as they lie in the levels' memory.
 std::array<double, 2> VocabularyLoss::run_here(const Parameters& weights, PipelineStage& stage, const WindowTokens& window,
                                                const std::vector<double>& scale, const std::vector<at::Tensor>& latents,
-                                               Parameters& gradients) {
+                                               Parameters& gradients, Accumulate accumulate) {
   const Range own = groups_.mesh.lanes_of_replica(all_lanes_, groups_.rank);
   const std::int64_t lanes = own.size(), skipped = window.discard * lanes, rows = window.steps * lanes - skipped;
   const at::Tensor targets = lanes_of(window.targets, window.steps, given_lanes_, own).narrow(0, skipped, rows);
@@ -71,7 +71,7 @@ std::array<double, 2> VocabularyLoss::run_here(const Parameters& weights, Pipeli
     }
     blocks.push_back(std::move(block));
   }
-  const at::Tensor sums = layer_->run(weights, blocks, &gradients, Accumulate::overwrite).view({shape_.output_count(), rows}).sum(1);
+  const at::Tensor sums = layer_->run(weights, blocks, &gradients, accumulate).view({shape_.output_count(), rows}).sum(1);
   const double final_sum = sums[0].item<double>();
   return {final_sum, sums.sum().item<double>() - final_sum};
 }
@@ -158,14 +158,15 @@ Pending VocabularyLoss::start_gather(const LossShares& shares, std::int64_t segm
 }
 
 std::array<double, 2> VocabularyLoss::run(const Parameters& weights, PipelineStage& stage, const WindowTokens& window,
-                                          const std::vector<double>& scale, const std::vector<at::Tensor>& latents, Parameters& gradients) {
+                                          const std::vector<double>& scale, const std::vector<at::Tensor>& latents, Parameters& gradients,
+                                          Accumulate accumulate) {
   const TimeSpan timed("loss");
   const Mesh& mesh = groups_.mesh;
   const std::int64_t skipped = window.discard * mesh.lanes_of_replica(all_lanes_, mesh.replica_of(groups_.rank)).size();
   for (std::int64_t n = 0; n < shape_.output_count() && skipped > 0; ++n) {
     if (stage.has_output(n)) stage.d_output(n).narrow(0, 0, skipped).zero_();
   }
-  if (all_rows_here()) return run_here(weights, stage, window, scale, latents, gradients);
+  if (all_rows_here()) return run_here(weights, stage, window, scale, latents, gradients, accumulate);
 
   const LossShares shares(mesh, holders_of(shape_, mesh.pipeline), window.steps - window.discard, all_lanes_);
   const at::Tensor latent_table = latents.empty() || !latents[0].defined() ? at::Tensor() : at::cat(latents);
@@ -176,14 +177,14 @@ std::array<double, 2> VocabularyLoss::run(const Parameters& weights, PipelineSta
     Rows rows;
     append_rows(rows, shares, groups_.rank, all, 0, window, scale);
     const LossRows block = loss_rows(rows, share_hidden_.narrow(0, 0, all.size()), share_d_hidden_.narrow(0, 0, all.size()), latent_table);
-    sums = sums_of(shares, all, layer_->run(weights, {block}, &gradients, Accumulate::overwrite));
+    sums = sums_of(shares, all, layer_->run(weights, {block}, &gradients, accumulate));
   } else {
     const int group = mesh.group_of(groups_.rank), place = mesh.place_of(groups_.rank);
     const std::int64_t segments = shares.segments(group, segment_rows_);
     // segments of one window are of one size, so that the last is not a small rest
     const std::int64_t rows_each = segments == 0 ? 0 : (shares.largest_share(group) + segments - 1) / segments;
     Pending next = segments > 0 ? start_gather(shares, 0, rows_each) : Pending();
-    if (segments == 0) layer_->run(weights, {}, &gradients, Accumulate::overwrite);
+    if (segments == 0) layer_->run(weights, {}, &gradients, accumulate);
     for (std::int64_t segment = 0; segment < segments; ++segment) {
       next.wait();
       if (segment + 1 < segments) next = start_gather(shares, segment + 1, rows_each);
@@ -196,7 +197,7 @@ std::array<double, 2> VocabularyLoss::run(const Parameters& weights, PipelineSta
       const std::int64_t all = mesh.vocabulary * rows_each;
       const at::Tensor hidden = gathered_[static_cast<std::size_t>(segment % 2)].narrow(0, 0, all), d_hidden = d_gathered_.narrow(0, 0, all);
       const at::Tensor losses = layer_->run(weights, {loss_rows(rows, hidden, d_hidden, latent_table)}, &gradients,
-                                            segment == 0 ? Accumulate::overwrite : Accumulate::add);
+                                            segment == 0 ? accumulate : Accumulate::add);
       const at::Tensor own = own_d_rows_.narrow(0, 0, rows_each);
       groups_.vocabulary.reduce_scatter(own, d_hidden, Reduction::sum);
       const Range of_share = shares.segment_rows(groups_.rank, segment, rows_each);

@@ -25,17 +25,17 @@ class VocabularyLoss {
                  Range given_lanes, std::int64_t max_steps, at::TensorOptions options);
 
   // Collective in the replica and the group. Reads stage.output(n), overwrites the scored steps of stage.d_output(n) and the
-  // output layer's gradients; steps that carry no loss get the gradient zero. scale of each output: what its -log p is multiplied
+  // output layer's gradients, or adds to them; steps that carry no loss get the gradient zero. scale of each output: what its -log p is multiplied
   // with. latents: [given lanes, K E] of each output, or empty.
   // Sums of -log p over this rank's share: of the final output, of the auxiliary ones.
   std::array<double, 2> run(const Parameters& weights, PipelineStage& stage, const WindowTokens& window, const std::vector<double>& scale,
-                            const std::vector<at::Tensor>& latents, Parameters& gradients);
+                            const std::vector<at::Tensor>& latents, Parameters& gradients, Accumulate accumulate);
 
  private:
   struct Rows;  // targets, scales and masks of some rows
   bool all_rows_here() const { return groups_.mesh.pipeline == 1 && groups_.mesh.vocabulary == 1; }
   std::array<double, 2> run_here(const Parameters& weights, PipelineStage& stage, const WindowTokens& window, const std::vector<double>& scale,
-                                 const std::vector<at::Tensor>& latents, Parameters& gradients);
+                                 const std::vector<at::Tensor>& latents, Parameters& gradients, Accumulate accumulate);
   void deal(const LossShares& shares, PipelineStage& stage, std::int64_t skipped_rows);
   void deal_back(const LossShares& shares, PipelineStage& stage, std::int64_t skipped_rows);
   Range share_of(const LossShares& shares) const { return shares.share(groups_.rank); }

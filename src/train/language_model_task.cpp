@@ -78,31 +78,52 @@ void LanguageModelTask::end_chunk_trial(std::int64_t steps) {
   }
 }
 
-void LanguageModelTask::begin_pass(std::int64_t, std::int64_t window) { reader_.restart(window); }
+void LanguageModelTask::begin_pass(std::int64_t, std::int64_t window) { reader_.restart(window * options_.accumulate); }
 
-StepLoss LanguageModelTask::forward_backward(const Parameters& weights, std::int64_t step, Parameters& gradients) {
-  const WindowBatch* const batch = reader_.next();
-  require(batch != nullptr, "a pass ends where its last window was used");
+ScoredSteps LanguageModelTask::scored_in_step(std::int64_t first_window) const {
+  ScoredSteps scored{.steps = 0, .lanes = plan_.lanes(), .outputs = shape_.outputs, .windows = 0};
+  for (std::int64_t n = first_window; n < std::min(first_window + options_.accumulate, plan_.windows()); ++n) {
+    const Window window = plan_.window(n);
+    scored.steps += window.steps - window.discard;
+    ++scored.windows;
+  }
+  return scored;
+}
+
+LossSums LanguageModelTask::run_window(const Parameters& weights, const WindowBatch& batch, std::int64_t step, const LanguageModel::Part& part,
+                                       Parameters& gradients) {
   // a pass begins without history, and so does every window where history is discarded
-  if (batch->index == 0 || plan_.overlapping()) {
+  if (batch.index == 0 || plan_.overlapping()) {
     history_.hidden.zero_();
     history_.cell.zero_();
   }
-  draw_masks(masks_, options_.dropout, shape_, options_.seed, static_cast<std::uint64_t>(step), model_.lanes(), tensor_options_,
+  const std::int64_t first = step * options_.accumulate, window = first + batch.index % options_.accumulate;
+  draw_masks(masks_, options_.dropout, shape_, options_.seed, static_cast<std::uint64_t>(window), model_.lanes(), tensor_options_,
              model_.given_lanes());
+  // the windows of a step have the same kernels
+  masks_.input_kernel.stream.window = masks_.hidden_kernel.stream.window = static_cast<std::uint64_t>(first);
   const bool trial = measures_chunks();
   if (trial) begin_chunk_trial();
-  LossSums sums = model_.forward_backward(weights, as_tensors(*batch), masks_, history_, gradients);
+  const LossSums sums = model_.forward_backward(weights, as_tensors(batch), masks_, history_, gradients, part);
+  if (trial) end_chunk_trial(batch.steps);
+  return sums;
+}
 
-  if (trial) end_chunk_trial(batch->steps);
-
+StepLoss LanguageModelTask::forward_backward(const Parameters& weights, std::int64_t step, Parameters& gradients) {
+  LossSums sums;
+  ScoredSteps scored;
+  for (std::int64_t n = 0; n == 0 || n < scored.windows; ++n) {
+    const WindowBatch* const batch = reader_.next();
+    require(batch != nullptr, "a pass ends where its last window was used");
+    if (n == 0) scored = scored_in_step(batch->index);
+    LossSums of_window = run_window(weights, *batch, step, {scored, n == 0, n + 1 == scored.windows}, gradients);
+    for (std::size_t term = 0; term < sums.all().size(); ++term) *sums.all()[term] += *of_window.all()[term];
+  }
   std::array<double, 4> values{};
   const auto all = sums.all();
   for (std::size_t n = 0; n < all.size(); ++n) values[n] = *all[n];
   ranks_.world.all_reduce(values, Reduction::sum);
   for (std::size_t n = 0; n < all.size(); ++n) *all[n] = values[n];
-
-  const ScoredSteps scored{batch->steps - batch->discard, plan_.lanes(), shape_.outputs};
   return {.loss_nats = sums.loss / scored.tokens(),
           .auxiliary_loss_nats = sums.auxiliary / scored.tokens(),
           .objective = total(options_.objective, sums, scored),
@@ -113,8 +134,7 @@ StepLoss LanguageModelTask::forward_backward(const Parameters& weights, std::int
 std::vector<LaneState> LanguageModelTask::lane_states() { return {{"history.hidden", history_.hidden}, {"history.cell", history_.cell}}; }
 
 std::string LanguageModelTask::description() const {
-  const Window first = plan_.window(0);
-  return fmt::format("{} training tokens, {} a step", text_tokens_, plan_.lanes() * (first.steps - first.discard));
+  return fmt::format("{} training tokens, {} a step", text_tokens_, plan_.lanes() * scored_in_step(0).steps);
 }
 
 }  // namespace trellis

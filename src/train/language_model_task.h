@@ -24,13 +24,14 @@ class LanguageModelTask : public Task {
     std::optional<at::ScalarType> activations;  // their type where it is not that of the weights
     AutomaticCount chunks;                      // of time; with lane_groups a pipeline's units
     std::int64_t lane_groups = 1;
+    std::int64_t accumulate = 1;                // windows of a step
     int batches_ahead = 4;
   };
   // plan: for training on all of `tokens`. Lanes are dealt to the replicas; some may get none. groups must outlive this.
   LanguageModelTask(const Ranks& ranks, const MeshGroups& groups, const TrellisShape& shape, std::shared_ptr<const TokenReader> tokens, const WindowPlan& plan,
                     const Options& options, at::TensorOptions tensor_options);
 
-  std::int64_t windows() const override { return plan_.windows(); }
+  std::int64_t windows() const override { return (plan_.windows() + options_.accumulate - 1) / options_.accumulate; }
   void begin_pass(std::int64_t pass, std::int64_t window) override;
   ParameterLayout layout() const override { return model_.layout(); }
   StepLoss forward_backward(const Parameters& weights, std::int64_t step, Parameters& gradients) override;
@@ -42,6 +43,9 @@ class LanguageModelTask : public Task {
   std::string description() const override;
 
  private:
+  // What the windows of a step, the first of which is given, score together.
+  ScoredSteps scored_in_step(std::int64_t first_window) const;
+  LossSums run_window(const Parameters& weights, const WindowBatch& batch, std::int64_t step, const LanguageModel::Part& part, Parameters& gradients);
   bool measures_chunks() const { return options_.chunks.automatic() && groups_.mesh.pipeline > 1 && !chunk_choice_; }
   void begin_chunk_trial();
   void end_chunk_trial(std::int64_t steps);

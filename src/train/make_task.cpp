@@ -45,6 +45,7 @@ std::unique_ptr<Task> make_training_task(const Ranks& ranks, const MeshGroups& g
                                                                           .activations = activation_type_from(settings),
                                                                           .chunks = settings.mesh.chunks,
                                                                           .lane_groups = settings.mesh.lane_groups,
+                                                                          .accumulate = settings.train.accumulate,
                                                                           .batches_ahead = settings.data.prefetch},
                                                options);
   });

@@ -47,6 +47,11 @@ class Trainer {
 
  private:
   void choose_start();
+  // Among each other and against the ranks that are running.
+  void check_settings() const {
+    validate(settings_, request_.settings.origins);
+    mesh_from(settings_, ranks_.size());
+  }
   void load_or_initialize();
   void begin_metrics();
   void validate_now(bool epoch_ended);
@@ -166,7 +171,7 @@ void Trainer::choose_start() {
         request_.settings = loaded;
       }
       settings_ = request_.settings.settings;
-      validate(settings_, request_.settings.origins);
+      check_settings();
       const auto incompatible = incompatible_changes(saved.settings, settings_);
       if (!incompatible.empty()) {
         throw ConfigError("settings differ that make it another run\n" + describe(incompatible), resumed_->path().string(),
@@ -186,7 +191,7 @@ void Trainer::choose_start() {
                                                  "check --run, or give --config", ranks_.size());
     }
     if (request_.resume == Resume::newest) log_info("nothing to resume in {}: a new run begins", directory_.path().string());
-    agree(ranks_.world, [&] { validate(settings_, request_.settings.origins); });
+    agree(ranks_.world, [&] { check_settings(); });
   }
   directory_.write_settings(ranks_.world, to_ini(settings_));
 }
