@@ -11,6 +11,7 @@
 #include "base/errors.h"
 #include "base/version.h"
 #include "cli/resident_memory.h"
+#include "comm/fault_reporter.h"
 #include "comm/process_group.h"
 #include "mpi/agreement.h"
 #include "mpi/run_ranks.h"
@@ -38,7 +39,8 @@ void use_threads(int threads, const MpiSession& session) {
 }
 
 int run_on_ranks(CommandLine& line, std::span<const std::string> arguments, const std::function<bool()>& prepare,
-                 const std::function<ExitCode(const Ranks&, const MpiSession&)>& work) {
+                 const std::function<ExitCode(const Ranks&, const MpiSession&)>& work,
+                 const std::function<std::chrono::milliseconds()>& timeout) {
   std::optional<Error> early;
   try {
     switch (line.parse(arguments)) {
@@ -53,12 +55,15 @@ int run_on_ranks(CommandLine& line, std::span<const std::string> arguments, cons
   return_freed_memory();
   static std::string program = "trellis";
   char* argv[] = {program.data(), nullptr};
+  std::optional<FaultReporter> faults;  // dies after MPI
   const MpiSession session(1, argv);
   return run_ranks(session, [&] {
     const Communicator world = Communicator::world();
     agree_on_error(world, early);
-    Watchdog watchdog(session.rank(), kDefaultWatchdogTimeout);
-    const ProcessGroup group(make_backend(at::Device(at::kCPU), world), "world", &watchdog);
+    faults.emplace(world);
+    Watchdog watchdog(session.rank(), timeout ? timeout() : kDefaultWatchdogTimeout, [&](const Watchdog::Report& report) { faults->end_job(report); });
+    const std::jthread serving = faults->serve(watchdog);
+    const ProcessGroup group(make_backend(at::Device(at::kCPU), world, {.timeout = backend_timeout(&watchdog)}), "world", &watchdog);
     release_startup_pages();
     return work(Ranks{world, group}, session);
   });

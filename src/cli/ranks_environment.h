@@ -2,6 +2,7 @@
 // which they must die.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <span>
 #include <string>
@@ -16,9 +17,11 @@ namespace trellis {
 // A command from its words to its exit code. Parses them into what `line` is bound to; --help and --version print and end
 // without MPI. `prepare` checks flags and reads what must be there; false: all is done, 0. Then MPI is started and `work` is
 // called with a process group of all ranks; errors end as run_ranks says. What the command line or `prepare` throws is raised
-// once for all ranks, when they are there.
+// once for all ranks, when they are there. `timeout`, asked after `prepare`: how long a rank may wait for others before the
+// watchdog ends the job.
 int run_on_ranks(CommandLine& line, std::span<const std::string> arguments, const std::function<bool()>& prepare,
-                 const std::function<ExitCode(const Ranks&, const MpiSession&)>& work);
+                 const std::function<ExitCode(const Ranks&, const MpiSession&)>& work,
+                 const std::function<std::chrono::milliseconds()>& timeout = {});
 
 // Called by `work` once the settings are known. threads: CPU threads of this rank; 0: cores over the ranks of the machine, unless
 // OMP_NUM_THREADS says otherwise.

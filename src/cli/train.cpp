@@ -82,10 +82,11 @@ int train_command(std::span<const std::string> arguments) {
     request = flags.request();
     return true;
   };
-  return run_on_ranks(line, arguments, prepare, [&](const Ranks& ranks, const MpiSession& session) {
+  const auto work = [&](const Ranks& ranks, const MpiSession& session) {
     use_threads(request.settings.settings.train.threads, session);
     return train(ranks, request);
-  });
+  };
+  return run_on_ranks(line, arguments, prepare, work, [&] { return std::chrono::seconds(request.settings.settings.mesh.timeout); });
 }
 
 }  // namespace trellis

@@ -14,7 +14,7 @@ MeshGroups make_mesh_groups(const Mesh& mesh, const ProcessGroup& world, const S
   const auto part = [&](int size, int color, int key, const char* kind) {
     if (size == world.size()) return world;
     const std::string name = fmt::format("{} {}", kind, color);
-    if (size == 1) return ProcessGroup(c10::make_intrusive<LoneBackend>(), name, world.watchdog());
+    if (size == 1) return ProcessGroup(c10::make_intrusive<LoneBackend>(), name, world.watchdog(), {rank});
     return split(color, key, name);
   };
   ProcessGroup replica = part(mesh.pipeline, mesh.replica_of(rank), mesh.stage_of(rank), "replica");

@@ -1,8 +1,12 @@
 #include "comm/message_exchange.h"
 
+#include <fmt/format.h>
+#include <mpi.h>
+
 #include <algorithm>
 #include <cstring>
 
+#include "base/errors.h"
 #include "comm/elementwise_reduce.h"
 #include "mpi/check.h"
 #include "plan/shard_range.h"
@@ -10,91 +14,115 @@
 namespace trellis {
 namespace {
 
-constexpr int kReduceTag = 1, kGatherTag = 2, kAllToAllTag = 3;
+constexpr std::byte kToken = {};  // what a barrier sends
+constexpr int kReduce = 0, kGather = 1;  // phases, of which an all-reduce has two
 // Bounds the memory for received contributions to about this much.
 constexpr std::int64_t kSegmentBytes = 4 << 20;
+// A broadcast up to here goes through a tree, which ends soonest; above through a chain, in such pieces, which is about as
+// fast as one message between two ranks however many there are.
+constexpr std::int64_t kChainBytes = 256 << 10;
+
+void complete(Messages& messages, const Patience& patience) {
+  poll_until([&] { return messages.test(); }, patience);
+}
 
 }  // namespace
 
 MessageExchange::MessageExchange(const Communicator& communicator, std::int64_t largest_message_bytes)
     : communicator_(communicator), largest_message_bytes_(largest_message_bytes) {}
 
-void MessageExchange::post_send(std::span<const std::byte> bytes, int to, int tag, MPI_Comm communicator,
-                                std::int64_t largest_message_bytes, std::vector<MPI_Request>& requests) {
-  const auto total = static_cast<std::int64_t>(bytes.size());
-  for (std::int64_t done = 0; done < total; done += largest_message_bytes) {
-    const int count = static_cast<int>(std::min(largest_message_bytes, total - done));
-    check_mpi(MPI_Isend(bytes.data() + done, count, MPI_BYTE, to, tag, communicator, &requests.emplace_back(MPI_REQUEST_NULL)),
-              "MPI_Isend");
+void MessageExchange::expect_same_collective() const {
+  for (int other = 0; other < communicator_.size(); ++other) {
+    if (other == communicator_.rank()) continue;
+    int found = 0;
+    MPI_Status status;
+    check_mpi(MPI_Iprobe(other, MPI_ANY_TAG, communicator_.get(), &found, &status), "MPI_Iprobe");
+    if (found && tags_.differs(status.MPI_TAG)) {
+      throw InternalError(fmt::format("collective {} of this group is {} on rank {}, but on rank {} it is {}", tags_.number(),
+                                      tags_.signature().text(), communicator_.rank(), other, tags_.text(status.MPI_TAG)),
+                          "communication", "all ranks must communicate in the same order, with tensors of the same size and dtype");
+    }
   }
 }
 
-void MessageExchange::post_receive(std::span<std::byte> bytes, int from, int tag, MPI_Comm communicator,
-                                   std::int64_t largest_message_bytes, std::vector<MPI_Request>& requests) {
-  const auto total = static_cast<std::int64_t>(bytes.size());
-  for (std::int64_t done = 0; done < total; done += largest_message_bytes) {
-    const int count = static_cast<int>(std::min(largest_message_bytes, total - done));
-    check_mpi(MPI_Irecv(bytes.data() + done, count, MPI_BYTE, from, tag, communicator, &requests.emplace_back(MPI_REQUEST_NULL)),
-              "MPI_Irecv");
-  }
-}
-
-void MessageExchange::complete(std::vector<MPI_Request>& requests, const Patience& patience) {
-  poll_until(
-      [&] {
-        int done = 0;
-        check_mpi(MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done, MPI_STATUSES_IGNORE), "MPI_Testall");
-        return done != 0;
-      },
-      patience);
-  requests.clear();
-}
-
+// Each round tells the rank twice as far: after the last one everybody has heard, if only through others, from everybody.
 void MessageExchange::barrier(const Patience& patience) {
-  std::vector<MPI_Request> requests(1, MPI_REQUEST_NULL);
-  check_mpi(MPI_Ibarrier(communicator_.get(), &requests[0]), "MPI_Ibarrier");
-  complete(requests, patience);
+  const int rank = communicator_.rank(), size = communicator_.size();
+  for (int distance = 1; distance < size; distance *= 2) {
+    Messages round = messages();
+    round.receive({&token_, 1}, (rank + size - distance) % size, tags_.tag(0));
+    round.send({&kToken, 1}, (rank + distance) % size, tags_.tag(0));
+    complete(round, patience);
+  }
 }
 
 void MessageExchange::broadcast(std::span<std::byte> bytes, int root, const Patience& patience) {
-  const auto total = static_cast<std::int64_t>(bytes.size());
-  std::vector<MPI_Request> requests;
-  for (std::int64_t done = 0; done < total; done += largest_message_bytes_) {
-    const int count = static_cast<int>(std::min(largest_message_bytes_, total - done));
-    check_mpi(MPI_Ibcast(bytes.data() + done, count, MPI_BYTE, root, communicator_.get(), &requests.emplace_back(MPI_REQUEST_NULL)),
-              "MPI_Ibcast");
+  if (static_cast<std::int64_t>(bytes.size()) <= kChainBytes)
+    broadcast_by_tree(bytes, root, patience);
+  else
+    broadcast_by_chain(bytes, root, patience);
+}
+
+// Place 0 is the root's. A place's parent is the place without its lowest bit.
+void MessageExchange::broadcast_by_tree(std::span<std::byte> bytes, int root, const Patience& patience) {
+  const int size = communicator_.size(), place = (communicator_.rank() - root + size) % size;
+  const auto rank_at = [&](int other) { return (other + root) % size; };
+  Messages down = messages();
+  int bit = 1;
+  for (; bit < size; bit *= 2) {
+    if ((place & bit) == 0) continue;
+    Messages up = messages();
+    up.receive(bytes, rank_at(place - bit), tags_.tag(0));
+    complete(up, patience);
+    break;
   }
-  complete(requests, patience);
+  for (bit /= 2; bit > 0; bit /= 2) {
+    if (place + bit < size) down.send(bytes, rank_at(place + bit), tags_.tag(0));
+  }
+  complete(down, patience);
+}
+
+void MessageExchange::broadcast_by_chain(std::span<std::byte> bytes, int root, const Patience& patience) {
+  const int size = communicator_.size(), place = (communicator_.rank() - root + size) % size;
+  const auto total = static_cast<std::int64_t>(bytes.size());
+  std::vector<Messages> receiving;
+  for (std::int64_t begin = 0; place > 0 && begin < total; begin += kChainBytes)
+    receiving.emplace_back(messages()).receive(bytes.subspan(begin, std::min(kChainBytes, total - begin)), (place - 1 + root) % size, tags_.tag(0));
+  Messages sending = messages();
+  for (std::int64_t begin = 0; begin < total; begin += kChainBytes) {
+    if (place > 0) complete(receiving[static_cast<std::size_t>(begin / kChainBytes)], patience);
+    if (place + 1 < size) sending.send(bytes.subspan(begin, std::min(kChainBytes, total - begin)), (place + 1 + root) % size, tags_.tag(0));
+  }
+  complete(sending, patience);
 }
 
 void MessageExchange::all_gather(std::span<std::byte> output, std::span<const std::byte> input, const Patience& patience) {
   const int rank = communicator_.rank(), size = communicator_.size();
   const auto part = [&](int r) { return output.subspan(r * input.size(), input.size()); };
-  std::vector<MPI_Request> requests;
+  Messages exchanged = messages();
   // Each rank starts with its next neighbour, so that no rank is everyone's first target.
   for (int distance = 1; distance < size; ++distance)
-    post_receive(part((rank + size - distance) % size), (rank + size - distance) % size, kGatherTag, communicator_.get(),
-                 largest_message_bytes_, requests);
+    exchanged.receive(part((rank + size - distance) % size), (rank + size - distance) % size, tags_.tag(kGather));
   for (int distance = 1; distance < size; ++distance)
-    post_send(input, (rank + distance) % size, kGatherTag, communicator_.get(), largest_message_bytes_, requests);
+    exchanged.send(input, (rank + distance) % size, tags_.tag(kGather));
   if (!input.empty() && part(rank).data() != input.data()) std::memcpy(part(rank).data(), input.data(), input.size());
-  complete(requests, patience);
+  complete(exchanged, patience);
 }
 
 void MessageExchange::all_to_all(std::span<const std::span<std::byte>> receive_parts,
                                  std::span<const std::span<std::byte>> send_parts, const Patience& patience) {
   const int rank = communicator_.rank(), size = communicator_.size();
-  std::vector<MPI_Request> requests;
+  Messages exchanged = messages();
   for (int distance = 1; distance < size; ++distance) {
     const int from = (rank + size - distance) % size;
-    post_receive(receive_parts[from], from, kAllToAllTag, communicator_.get(), largest_message_bytes_, requests);
+    exchanged.receive(receive_parts[from], from, tags_.tag(kReduce));
   }
   for (int distance = 1; distance < size; ++distance) {
     const int to = (rank + distance) % size;
-    post_send(send_parts[to], to, kAllToAllTag, communicator_.get(), largest_message_bytes_, requests);
+    exchanged.send(send_parts[to], to, tags_.tag(kReduce));
   }
   if (!send_parts[rank].empty()) std::memcpy(receive_parts[rank].data(), send_parts[rank].data(), send_parts[rank].size());
-  complete(requests, patience);
+  complete(exchanged, patience);
 }
 
 template <class Part>
@@ -103,16 +131,16 @@ void MessageExchange::reduce_part(std::span<std::byte> out, Part&& part, at::Sca
   const int rank = communicator_.rank(), size = communicator_.size();
   received_.resize(std::max(received_.size(), out.size() * size));
   const auto received = [&](int r) { return std::span(received_).subspan(r * out.size(), out.size()); };
-  std::vector<MPI_Request> requests;
+  Messages exchanged = messages();
   for (int distance = 1; distance < size; ++distance) {
     const int from = (rank + size - distance) % size;
-    post_receive(received(from), from, kReduceTag, communicator_.get(), largest_message_bytes_, requests);
+    exchanged.receive(received(from), from, tags_.tag(kReduce));
   }
   for (int distance = 1; distance < size; ++distance) {
     const int to = (rank + distance) % size;
-    post_send(part(to), to, kReduceTag, communicator_.get(), largest_message_bytes_, requests);
+    exchanged.send(part(to), to, tags_.tag(kReduce));
   }
-  complete(requests, patience);
+  complete(exchanged, patience);
 
   std::vector<const std::byte*> sources(size);
   for (int r = 0; r < size; ++r) sources[r] = r == rank ? part(rank).data() : received(r).data();
@@ -133,14 +161,14 @@ void MessageExchange::all_reduce(std::span<std::byte> bytes, at::ScalarType dtyp
       return segment.subspan(range.begin * item, (range.end - range.begin) * item);
     };
     reduce_part(part(rank), part, dtype, reduction, patience);
-    std::vector<MPI_Request> requests;
+    Messages exchanged = messages();
     for (int distance = 1; distance < size; ++distance) {
       const int from = (rank + size - distance) % size;
-      post_receive(part(from), from, kGatherTag, communicator_.get(), largest_message_bytes_, requests);
+      exchanged.receive(part(from), from, tags_.tag(kGather));
     }
     for (int distance = 1; distance < size; ++distance)
-      post_send(part(rank), (rank + distance) % size, kGatherTag, communicator_.get(), largest_message_bytes_, requests);
-    complete(requests, patience);
+      exchanged.send(part(rank), (rank + distance) % size, tags_.tag(kGather));
+    complete(exchanged, patience);
   }
 }
 

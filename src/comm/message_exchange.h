@@ -2,13 +2,15 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
-#include <mpi.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
 
+#include "comm/collective_tags.h"
+#include "comm/messages.h"
 #include "comm/polling.h"
 #include "mpi/communicator.h"
 
@@ -18,6 +20,10 @@ class MessageExchange {
  public:
   // `communicator` is borrowed. Messages above `largest_message_bytes` are cut.
   MessageExchange(const Communicator& communicator, std::int64_t largest_message_bytes);
+
+  // Comes before each collective of the group, even of those that go another way: it numbers them.
+  void next(const CollectiveSignature& signature) { tags_.next(signature); }
+  const CollectiveTags& current() const { return tags_; }
 
   void broadcast(std::span<std::byte> bytes, int root, const Patience& patience);
   // output = the inputs of all ranks in rank order.
@@ -31,14 +37,14 @@ class MessageExchange {
                       Reduction reduction, const Patience& patience);
   void barrier(const Patience& patience);
 
-  // Posts the messages of one tensor; also used for point-to-point.
-  static void post_send(std::span<const std::byte> bytes, int to, int tag, MPI_Comm communicator,
-                        std::int64_t largest_message_bytes, std::vector<MPI_Request>& requests);
-  static void post_receive(std::span<std::byte> bytes, int from, int tag, MPI_Comm communicator,
-                           std::int64_t largest_message_bytes, std::vector<MPI_Request>& requests);
+  // Throws InternalError when a message has come that only a rank which does another collective can have sent.
+  void expect_same_collective() const;
+  std::int64_t sent_bytes() const { return sent_bytes_; }
 
  private:
-  void complete(std::vector<MPI_Request>& requests, const Patience& patience);
+  void broadcast_by_tree(std::span<std::byte> bytes, int root, const Patience& patience);
+  void broadcast_by_chain(std::span<std::byte> bytes, int root, const Patience& patience);
+  Messages messages() { return Messages({communicator_.get(), largest_message_bytes_, &sent_bytes_}); }
   // Reduces this rank's part of a segment into `out`, sending the others theirs. part(r): rank r's part of the input.
   template <class Part>
   void reduce_part(std::span<std::byte> out, Part&& part, at::ScalarType dtype, Reduction reduction,
@@ -46,6 +52,9 @@ class MessageExchange {
 
   const Communicator& communicator_;
   std::int64_t largest_message_bytes_;
+  CollectiveTags tags_;
+  std::atomic<std::int64_t> sent_bytes_ = 0;
+  std::byte token_ = {};             // what a barrier receives
   std::vector<std::byte> received_;  // the other ranks' contributions to this rank's part
 };
 

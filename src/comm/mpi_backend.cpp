@@ -18,9 +18,9 @@ constexpr std::chrono::microseconds kBackgroundSpin{50};
 // A message of send or recv. MPI makes progress while someone looks.
 class MessageWork final : public c10d::Work {
  public:
-  MessageWork(int rank, c10d::OpType type, std::vector<at::Tensor> tensors, std::vector<MPI_Request> requests, int source,
+  MessageWork(int rank, c10d::OpType type, std::vector<at::Tensor> tensors, Messages messages, int source,
               std::function<Patience(std::chrono::milliseconds)> patience)
-      : Work(rank, type), tensors_(std::move(tensors)), requests_(std::move(requests)), source_(source), patience_(std::move(patience)) {}
+      : Work(rank, type), tensors_(std::move(tensors)), messages_(std::move(messages)), source_(source), patience_(std::move(patience)) {}
 
   // MPI may still use the memory of a message that nobody waited for, so that memory is never freed.
   ~MessageWork() override {
@@ -52,28 +52,28 @@ class MessageWork final : public c10d::Work {
  private:
   bool test() {
     if (done_) return true;
-    int all = 0;
     try {
-      check_mpi(MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &all, MPI_STATUSES_IGNORE), "MPI_Testall");
+      done_ = messages_.test();
     } catch (...) {
       done_ = true;
       finish(std::current_exception());
       return true;
     }
-    if (all) {
-      done_ = true;
-      finish();
-    }
+    if (done_) finish();
     return done_;
   }
 
   std::mutex requests_mutex_;
   std::vector<at::Tensor> tensors_;
-  std::vector<MPI_Request> requests_;
+  Messages messages_;
   int source_;
   std::function<Patience(std::chrono::milliseconds)> patience_;
   bool done_ = false;
 };
+
+CollectiveSignature signature(Operation operation, const at::Tensor& brought, int argument = 0) {
+  return {operation, static_cast<std::int64_t>(brought.nbytes()), brought.scalar_type(), argument};
+}
 
 }  // namespace
 
@@ -85,6 +85,7 @@ MpiBackend::MpiBackend(const Communicator& communicator, const Options& options)
       exceptions_at_start_(std::uncaught_exceptions()),
       collectives_(communicator.duplicate()),
       point_to_point_(communicator.duplicate()),
+      look_([this] { expect_same_collective(); }),
       exchange_(collectives_, options.largest_message_bytes),
       queue_(communicator.rank()) {
   int level = MPI_THREAD_SINGLE;
@@ -100,13 +101,30 @@ MpiBackend::~MpiBackend() {
 Patience MpiBackend::patience(c10d::OpType type, bool background, std::chrono::milliseconds timeout) const {
   const auto limit = timeout > std::chrono::milliseconds(0) ? timeout : options_.timeout;
   return {std::chrono::steady_clock::now() + limit, background ? kBackgroundSpin : kCallerSpin,
-          fmt::format("{} on rank {} of {}", c10d::opTypeToString(type), rank_, size_), &cancelled_};
+          fmt::format("{} on rank {} of {}", c10d::opTypeToString(type), rank_, size_), &cancelled_, nullptr};
 }
 
 c10::intrusive_ptr<c10d::Work> MpiBackend::run(c10d::OpType type, bool async, std::chrono::milliseconds timeout,
-                                               std::vector<at::Tensor> tensors, Operation operation) {
-  const auto task = [this, type, async, timeout, operation = std::move(operation)] { operation(patience(type, async, timeout)); };
-  return async ? queue_.enqueue(type, std::move(tensors), task) : queue_.run_now(type, std::move(tensors), task);
+                                               std::vector<at::Tensor> tensors, const CollectiveSignature& signature, Task task) {
+  const auto operation = [this, type, async, timeout, signature, task = std::move(task)] {
+    exchange_.next(signature);
+    Patience limits = patience(type, async, timeout);
+    limits.look = &look_;
+    task(limits);
+  };
+  return async ? queue_.enqueue(type, std::move(tensors), operation) : queue_.run_now(type, std::move(tensors), operation);
+}
+
+void MpiBackend::expect_same_collective() const {
+  exchange_.expect_same_collective();
+  const CollectiveTags& current = exchange_.current();
+  if (!shared_memory_ || current.signature().operation == Operation::all_reduce) return;
+  for (int other = 0; other < size_; ++other) {
+    if (shared_memory_->last_collective(other) != current.number()) continue;
+    throw InternalError(fmt::format("collective {} of this group is {} on rank {}, but on rank {} it is all_reduce", current.number(),
+                                    current.signature().text(), rank_, other),
+                        "communication", "all ranks must communicate in the same order");
+  }
 }
 
 c10::intrusive_ptr<c10d::Work> MpiBackend::allreduce(std::vector<at::Tensor>& tensors, const c10d::AllreduceOptions& opts) {
@@ -114,20 +132,22 @@ c10::intrusive_ptr<c10d::Work> MpiBackend::allreduce(std::vector<at::Tensor>& te
   const auto bytes = tensor_bytes(tensor, "allreduce");
   const at::ScalarType dtype = tensor.scalar_type();
   const Reduction reduction = supported_reduction(opts.reduceOp, dtype, "allreduce");
-  return run(c10d::OpType::ALLREDUCE, opts.asyncOp, opts.timeout, tensors, [=, this](const Patience& patience) {
-    if (size_ == 1) return;
-    if (shared_memory_)
-      shared_memory_->all_reduce(bytes, dtype, reduction, patience);
-    else
-      exchange_.all_reduce(bytes, dtype, reduction, patience);
-  });
+  return run(c10d::OpType::ALLREDUCE, opts.asyncOp, opts.timeout, tensors,
+             signature(Operation::all_reduce, tensor, static_cast<int>(reduction)), [=, this](const Patience& patience) {
+               if (size_ == 1) return;
+               if (shared_memory_)
+                 shared_memory_->all_reduce(bytes, dtype, reduction, exchange_.current().number(), patience);
+               else
+                 exchange_.all_reduce(bytes, dtype, reduction, patience);
+             });
 }
 
 c10::intrusive_ptr<c10d::Work> MpiBackend::broadcast(std::vector<at::Tensor>& tensors, const c10d::BroadcastOptions& opts) {
-  const auto bytes = tensor_bytes(only_tensor(tensors, "broadcast"), "broadcast");
+  const at::Tensor& tensor = only_tensor(tensors, "broadcast");
+  const auto bytes = tensor_bytes(tensor, "broadcast");
   const int root = static_cast<int>(opts.rootRank);
   expect_rank(root, size_, "broadcast");
-  return run(c10d::OpType::BROADCAST, opts.asyncOp, opts.timeout, tensors,
+  return run(c10d::OpType::BROADCAST, opts.asyncOp, opts.timeout, tensors, signature(Operation::broadcast, tensor, root),
              [=, this](const Patience& patience) { exchange_.broadcast(bytes, root, patience); });
 }
 
@@ -136,7 +156,7 @@ c10::intrusive_ptr<c10d::Work> MpiBackend::_allgather_base(at::Tensor& output, a
   const auto to = tensor_bytes(output, "allgather");
   const auto from = tensor_bytes(input, "allgather");
   expect_parts(output, input, size_, "allgather");
-  return run(c10d::OpType::_ALLGATHER_BASE, opts.asyncOp, opts.timeout, {output, input},
+  return run(c10d::OpType::_ALLGATHER_BASE, opts.asyncOp, opts.timeout, {output, input}, signature(Operation::all_gather, input),
              [=, this](const Patience& patience) { exchange_.all_gather(to, from, patience); });
 }
 
@@ -148,6 +168,7 @@ c10::intrusive_ptr<c10d::Work> MpiBackend::_reduce_scatter_base(at::Tensor& outp
   const at::ScalarType dtype = input.scalar_type();
   const Reduction reduction = supported_reduction(opts.reduceOp, dtype, "reduce_scatter");
   return run(c10d::OpType::_REDUCE_SCATTER_BASE, opts.asyncOp, opts.timeout, {output, input},
+             signature(Operation::reduce_scatter, input, static_cast<int>(reduction)),
              [=, this](const Patience& patience) { exchange_.reduce_scatter(to, from, dtype, reduction, patience); });
 }
 
@@ -157,12 +178,15 @@ c10::intrusive_ptr<c10d::Work> MpiBackend::alltoall_base(at::Tensor& output, at:
   expect_exchange(output, input, receive_rows, send_rows, rank_, size_);
   auto to = row_parts(output, receive_rows, "all_to_all");
   auto from = row_parts(input, send_rows, "all_to_all");
-  return run(c10d::OpType::ALLTOALL_BASE, opts.asyncOp, opts.timeout, {output, input},
+  // of what differs between ranks, only the row is compared
+  const std::int64_t row_bytes = c10::multiply_integers(input.sizes().slice(1)) * static_cast<std::int64_t>(input.element_size());
+  const CollectiveSignature rows = {Operation::all_to_all, row_bytes, input.scalar_type(), 0};
+  return run(c10d::OpType::ALLTOALL_BASE, opts.asyncOp, opts.timeout, {output, input}, rows,
              [to = std::move(to), from = std::move(from), this](const Patience& patience) { exchange_.all_to_all(to, from, patience); });
 }
 
 c10::intrusive_ptr<c10d::Work> MpiBackend::barrier(const c10d::BarrierOptions& opts) {
-  return run(c10d::OpType::BARRIER, opts.asyncOp, opts.timeout, {},
+  return run(c10d::OpType::BARRIER, opts.asyncOp, opts.timeout, {}, {Operation::barrier, 0, at::kByte, 0},
              [this](const Patience& patience) { exchange_.barrier(patience); });
 }
 
@@ -179,13 +203,13 @@ c10::intrusive_ptr<c10d::Work> MpiBackend::point_to_point(c10d::OpType type, std
   const char* name = sending ? "send" : "recv";
   const auto bytes = tensor_bytes(only_tensor(tensors, name), name);
   expect_rank(peer, size_, name);
-  std::vector<MPI_Request> requests;
+  Messages messages({point_to_point_.get(), options_.largest_message_bytes, &sent_point_to_point_});
   if (sending)
-    MessageExchange::post_send(bytes, peer, tag, point_to_point_.get(), options_.largest_message_bytes, requests);
+    messages.send(bytes, peer, tag);
   else
-    MessageExchange::post_receive(bytes, peer, tag, point_to_point_.get(), options_.largest_message_bytes, requests);
+    messages.receive(bytes, peer, tag);
   const int source = sending ? -1 : peer;
-  return c10::make_intrusive<MessageWork>(rank_, type, tensors, std::move(requests), source,
+  return c10::make_intrusive<MessageWork>(rank_, type, tensors, std::move(messages), source,
                                           [this, type](std::chrono::milliseconds timeout) { return patience(type, false, timeout); });
 }
 

@@ -10,7 +10,8 @@
 // memory (comm/shared_memory_reducer.h), else through messages (comm/message_exchange.h).
 //
 // dtypes of reductions: float32, float64, int64, int32, uint8, bool; everything else moves any dtype. Tensors must be
-// contiguous. Errors: InternalError naming operation and tensor; ExitCode::watchdog after the timeout, whereupon the
+// contiguous. Ranks that do different collectives, or bring different sizes or dtypes, are told so (InternalError), most by a
+// rank that waits in vain for the tenth of a second. Errors: InternalError naming operation and tensor; ExitCode::watchdog after the timeout, whereupon the
 // backend is of no further use. Needs MPI_THREAD_MULTIPLE.
 #pragma once
 
@@ -48,6 +49,8 @@ class MpiBackend final : public c10d::Backend {
 
   const std::string getBackendName() const override { return "mpi"; }
   bool uses_shared_memory() const { return shared_memory_ != nullptr; }
+  // Bytes that messages have carried from this rank to others (comm/traffic.h has the formulas).
+  std::int64_t sent_bytes() const { return exchange_.sent_bytes() + sent_point_to_point_; }
 
   c10::intrusive_ptr<c10d::Work> allreduce(std::vector<at::Tensor>& tensors,
                                            const c10d::AllreduceOptions& opts = {}) override;
@@ -65,16 +68,20 @@ class MpiBackend final : public c10d::Backend {
   c10::intrusive_ptr<c10d::Work> recv(std::vector<at::Tensor>& tensors, int from, int tag) override;
 
  private:
-  using Operation = std::function<void(const Patience&)>;
+  using Task = std::function<void(const Patience&)>;
   Patience patience(c10d::OpType type, bool background, std::chrono::milliseconds timeout) const;
   c10::intrusive_ptr<c10d::Work> run(c10d::OpType type, bool async, std::chrono::milliseconds timeout,
-                                     std::vector<at::Tensor> tensors, Operation operation);
+                                     std::vector<at::Tensor> tensors, const CollectiveSignature& signature, Task task);
+  // Throws InternalError when another rank is seen to do another collective.
+  void expect_same_collective() const;
   c10::intrusive_ptr<c10d::Work> point_to_point(c10d::OpType type, std::vector<at::Tensor>& tensors, int peer, int tag);
 
   Options options_;
   int exceptions_at_start_;
   std::atomic<bool> cancelled_ = false;
   Communicator collectives_, point_to_point_;  // apart, so that their messages cannot meet
+  std::atomic<std::int64_t> sent_point_to_point_ = 0;
+  std::function<void()> look_;  // what a rank that waits long does now and then
   MessageExchange exchange_;
   std::unique_ptr<SharedMemoryReducer> shared_memory_;  // null: not on one node
   OperationQueue queue_;  // last: its thread uses all of the above

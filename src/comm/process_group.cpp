@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/errors.h"
@@ -22,122 +23,188 @@ c10d::ReduceOp reduce_op(Reduction reduction) {
   return c10d::ReduceOp::UNUSED;
 }
 
+std::int64_t bytes_of(const at::Tensor& tensor) { return static_cast<std::int64_t>(tensor.nbytes()); }
+
+// Ends an operation in the log, however its scope is left; id 0: none.
+struct Logged {
+  Watchdog* watchdog;
+  std::uint64_t id;
+  ~Logged() {
+    if (watchdog && id != 0) watchdog->log().end(id);
+  }
+};
+
 }  // namespace
 
-Pending::Pending(c10::intrusive_ptr<c10d::Work> work, std::string name, Watchdog* watchdog)
-    : work_(std::move(work)), name_(std::move(name)), watchdog_(watchdog) {}
+Pending::Pending(c10::intrusive_ptr<c10d::Work> work, std::uint64_t operation, Watchdog* watchdog)
+    : work_(std::move(work)), operation_(operation), watchdog_(watchdog) {}
 
 void Pending::wait() {
   if (!work_) return;
   const TimeSpan timed("wait for tensors");
-  const Watchdog::Guard guard(watchdog_, name_);
+  const Watchdog::Guard guard(watchdog_, operation_);
   const auto work = std::exchange(work_, {});
   work->wait();
+  if (watchdog_) watchdog_->log().end(operation_);
 }
 
-bool Pending::finished() { return !work_ || work_->isCompleted(); }
-
-ProcessGroup::ProcessGroup(BackendPtr backend, std::string name, Watchdog* watchdog)
-    : backend_(std::move(backend)), name_(std::move(name)), watchdog_(watchdog) {}
-
-Pending ProcessGroup::pending(c10::intrusive_ptr<c10d::Work> work, const char* operation, const at::Tensor& tensor) const {
-  return {std::move(work), fmt::format("{} of {} in group {}", operation, describe(tensor), name_), watchdog_};
+bool Pending::finished() {
+  const bool done = !work_ || work_->isCompleted();
+  if (done && watchdog_) watchdog_->log().end(operation_);
+  return done;
 }
 
-// The blocking forms run inside a guard from the start, because MpiBackend executes them in the call.
-void ProcessGroup::all_reduce(const at::Tensor& tensor, Reduction reduction) const {
-  const Watchdog::Guard guard(watchdog_, fmt::format("all_reduce of {} in group {}", describe(tensor), name_));
+ProcessGroup::ProcessGroup(BackendPtr backend, std::string name, Watchdog* watchdog, std::vector<int> members)
+    : backend_(std::move(backend)), name_(std::move(name)), watchdog_(watchdog) {
+  if (!watchdog_) return;
+  if (members.empty()) {
+    for (int rank = 0; rank < size(); ++rank) members.push_back(rank);
+  }
+  state_->log_group = watchdog_->log().add_group(name_, std::move(members));
+}
+
+std::uint64_t ProcessGroup::log(Operation operation, const at::Tensor& tensor, int peer, int tag) const {
+  if (!watchdog_) return 0;
+  OperationRecord record{.group = state_->log_group, .operation = operation, .peer = peer, .tag = tag};
+  record.set_tensor(tensor);
+  return watchdog_->log().begin(record);
+}
+
+// Inside a guard from the start, because MpiBackend executes the operation in the call.
+template <class Start>
+void ProcessGroup::run(Operation operation, const at::Tensor& tensor, int peer, Start&& start) const {
+  const Logged logged{watchdog_, log(operation, tensor, peer, 0)};
+  const Watchdog::Guard guard(watchdog_, logged.id);
+  start()->wait();
+}
+
+template <class Start>
+Pending ProcessGroup::begin(Operation operation, const at::Tensor& tensor, int peer, int tag, Start&& start) const {
+  Logged logged{watchdog_, log(operation, tensor, peer, tag)};
+  auto work = start();
+  return {std::move(work), std::exchange(logged.id, 0), watchdog_};
+}
+
+ProcessGroup::WorkPtr ProcessGroup::post_all_reduce(const at::Tensor& tensor, Reduction reduction, bool async) const {
   std::vector<at::Tensor> tensors{tensor};
   c10d::AllreduceOptions options;
   options.reduceOp = reduce_op(reduction);
-  options.asyncOp = false;
-  backend_->allreduce(tensors, options)->wait();
+  options.asyncOp = async;
+  auto work = backend_->allreduce(tensors, options);
+  state_->traffic.all_reduce += bytes_of(tensor) * 2 * (size() - 1) / size();
+  return work;
 }
 
-void ProcessGroup::broadcast(const at::Tensor& tensor, int root) const {
-  const Watchdog::Guard guard(watchdog_, fmt::format("broadcast of {} in group {}", describe(tensor), name_));
+ProcessGroup::WorkPtr ProcessGroup::post_broadcast(const at::Tensor& tensor, int root, bool async) const {
   std::vector<at::Tensor> tensors{tensor};
   c10d::BroadcastOptions options;
   options.rootRank = root;
-  options.asyncOp = false;
-  backend_->broadcast(tensors, options)->wait();
+  options.asyncOp = async;
+  auto work = backend_->broadcast(tensors, options);
+  if (rank() == root) state_->traffic.broadcast += bytes_of(tensor) * (size() - 1);
+  return work;
 }
 
-void ProcessGroup::all_gather(const at::Tensor& output, const at::Tensor& input) const {
-  const Watchdog::Guard guard(watchdog_, fmt::format("all_gather of {} in group {}", describe(input), name_));
+ProcessGroup::WorkPtr ProcessGroup::post_all_gather(const at::Tensor& output, const at::Tensor& input, bool async) const {
   at::Tensor to = output, from = input;
   c10d::AllgatherOptions options;
-  options.asyncOp = false;
-  backend_->_allgather_base(to, from, options)->wait();
+  options.asyncOp = async;
+  auto work = backend_->_allgather_base(to, from, options);
+  state_->traffic.all_gather += bytes_of(input) * (size() - 1);
+  return work;
 }
 
-void ProcessGroup::reduce_scatter(const at::Tensor& output, const at::Tensor& input, Reduction reduction) const {
-  const Watchdog::Guard guard(watchdog_, fmt::format("reduce_scatter of {} in group {}", describe(input), name_));
+ProcessGroup::WorkPtr ProcessGroup::post_reduce_scatter(const at::Tensor& output, const at::Tensor& input, Reduction reduction,
+                                                        bool async) const {
   at::Tensor to = output, from = input;
   c10d::ReduceScatterOptions options;
   options.reduceOp = reduce_op(reduction);
-  options.asyncOp = false;
-  backend_->_reduce_scatter_base(to, from, options)->wait();
+  options.asyncOp = async;
+  auto work = backend_->_reduce_scatter_base(to, from, options);
+  state_->traffic.reduce_scatter += bytes_of(output) * (size() - 1);
+  return work;
+}
+
+ProcessGroup::WorkPtr ProcessGroup::post_all_to_all(const at::Tensor& output, const at::Tensor& input,
+                                                    std::vector<std::int64_t>& receive_rows,
+                                                    std::vector<std::int64_t>& send_rows, bool async) const {
+  expect_exchange(output, input, receive_rows, send_rows, rank(), size());
+  at::Tensor to = output, from = input;
+  c10d::AllToAllOptions options;
+  options.asyncOp = async;
+  auto work = backend_->alltoall_base(to, from, receive_rows, send_rows, options);
+  const std::int64_t rows = input.size(0), sent = rows - send_rows[static_cast<std::size_t>(rank())];
+  if (rows > 0) state_->traffic.all_to_all += bytes_of(input) / rows * sent;
+  return work;
+}
+
+void ProcessGroup::all_reduce(const at::Tensor& tensor, Reduction reduction) const {
+  run(Operation::all_reduce, tensor, -1, [&] { return post_all_reduce(tensor, reduction, false); });
+}
+
+void ProcessGroup::broadcast(const at::Tensor& tensor, int root) const {
+  run(Operation::broadcast, tensor, root, [&] { return post_broadcast(tensor, root, false); });
+}
+
+void ProcessGroup::all_gather(const at::Tensor& output, const at::Tensor& input) const {
+  run(Operation::all_gather, input, -1, [&] { return post_all_gather(output, input, false); });
+}
+
+void ProcessGroup::reduce_scatter(const at::Tensor& output, const at::Tensor& input, Reduction reduction) const {
+  run(Operation::reduce_scatter, input, -1, [&] { return post_reduce_scatter(output, input, reduction, false); });
 }
 
 void ProcessGroup::all_to_all(const at::Tensor& output, const at::Tensor& input, std::vector<std::int64_t> receive_rows,
                               std::vector<std::int64_t> send_rows) const {
-  const Watchdog::Guard guard(watchdog_, fmt::format("all_to_all of {} in group {}", describe(input), name_));
-  expect_exchange(output, input, receive_rows, send_rows, rank(), size());
-  at::Tensor to = output, from = input;
-  c10d::AllToAllOptions options;
-  options.asyncOp = false;
-  backend_->alltoall_base(to, from, receive_rows, send_rows, options)->wait();
+  run(Operation::all_to_all, input, -1, [&] { return post_all_to_all(output, input, receive_rows, send_rows, false); });
 }
 
 void ProcessGroup::barrier() const {
-  const Watchdog::Guard guard(watchdog_, fmt::format("barrier in group {}", name_));
   c10d::BarrierOptions options;
   options.asyncOp = false;
-  backend_->barrier(options)->wait();
+  run(Operation::barrier, {}, -1, [&] { return backend_->barrier(options); });
 }
 
 Pending ProcessGroup::start_all_reduce(const at::Tensor& tensor, Reduction reduction) const {
-  std::vector<at::Tensor> tensors{tensor};
-  c10d::AllreduceOptions options;
-  options.reduceOp = reduce_op(reduction);
-  return pending(backend_->allreduce(tensors, options), "all_reduce", tensor);
+  return begin(Operation::all_reduce, tensor, -1, 0, [&] { return post_all_reduce(tensor, reduction, true); });
 }
 
 Pending ProcessGroup::start_broadcast(const at::Tensor& tensor, int root) const {
-  std::vector<at::Tensor> tensors{tensor};
-  c10d::BroadcastOptions options;
-  options.rootRank = root;
-  return pending(backend_->broadcast(tensors, options), "broadcast", tensor);
+  return begin(Operation::broadcast, tensor, root, 0, [&] { return post_broadcast(tensor, root, true); });
 }
 
 Pending ProcessGroup::start_all_gather(const at::Tensor& output, const at::Tensor& input) const {
-  at::Tensor to = output, from = input;
-  return pending(backend_->_allgather_base(to, from), "all_gather", input);
+  return begin(Operation::all_gather, input, -1, 0, [&] { return post_all_gather(output, input, true); });
 }
 
 Pending ProcessGroup::start_reduce_scatter(const at::Tensor& output, const at::Tensor& input, Reduction reduction) const {
-  at::Tensor to = output, from = input;
-  c10d::ReduceScatterOptions options;
-  options.reduceOp = reduce_op(reduction);
-  return pending(backend_->_reduce_scatter_base(to, from, options), "reduce_scatter", input);
+  return begin(Operation::reduce_scatter, input, -1, 0, [&] { return post_reduce_scatter(output, input, reduction, true); });
 }
 
 Pending ProcessGroup::start_all_to_all(const at::Tensor& output, const at::Tensor& input, std::vector<std::int64_t> receive_rows,
                                        std::vector<std::int64_t> send_rows) const {
-  expect_exchange(output, input, receive_rows, send_rows, rank(), size());
-  at::Tensor to = output, from = input;
-  return pending(backend_->alltoall_base(to, from, receive_rows, send_rows), "all_to_all", input);
+  return begin(Operation::all_to_all, input, -1, 0, [&] { return post_all_to_all(output, input, receive_rows, send_rows, true); });
 }
 
 Pending ProcessGroup::start_send(const at::Tensor& tensor, int to, int tag) const {
-  std::vector<at::Tensor> tensors{tensor};
-  return pending(backend_->send(tensors, to, tag), "send", tensor);
+  return begin(Operation::send, tensor, to, tag, [&] {
+    std::vector<at::Tensor> tensors{tensor};
+    auto work = backend_->send(tensors, to, tag);
+    if (to != rank()) state_->traffic.send += bytes_of(tensor);
+    return work;
+  });
 }
 
 Pending ProcessGroup::start_receive(const at::Tensor& tensor, int from, int tag) const {
-  std::vector<at::Tensor> tensors{tensor};
-  return pending(backend_->recv(tensors, from, tag), "receive", tensor);
+  return begin(Operation::receive, tensor, from, tag, [&] {
+    std::vector<at::Tensor> tensors{tensor};
+    return backend_->recv(tensors, from, tag);
+  });
+}
+
+std::chrono::milliseconds backend_timeout(const Watchdog* watchdog) {
+  if (!watchdog) return BackendOptions().timeout;
+  return watchdog->timeout() + std::max<std::chrono::milliseconds>(watchdog->timeout(), std::chrono::minutes(1));
 }
 
 BackendPtr make_backend(at::Device device, const Communicator& communicator, const BackendOptions& options,

@@ -14,10 +14,12 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "comm/traffic.h"
 #include "comm/watchdog.h"
 #include "mpi/communicator.h"
 
@@ -30,7 +32,8 @@ using StorePtr = c10::intrusive_ptr<c10d::Store>;
 class Pending {
  public:
   Pending() = default;  // nothing under way: wait() returns at once
-  Pending(c10::intrusive_ptr<c10d::Work> work, std::string name, Watchdog* watchdog);
+  // `operation`: its id in the watchdog's log.
+  Pending(c10::intrusive_ptr<c10d::Work> work, std::uint64_t operation, Watchdog* watchdog);
 
   // Returns when the tensors may be used again (for CUDA tensors: by the current stream). Throws what went wrong.
   void wait();
@@ -38,20 +41,23 @@ class Pending {
 
  private:
   c10::intrusive_ptr<c10d::Work> work_;
-  std::string name_;
+  std::uint64_t operation_ = 0;
   Watchdog* watchdog_ = nullptr;
 };
 
 class ProcessGroup {
  public:
-  // `watchdog`, if given, monitors every wait; it must outlive the group.
-  ProcessGroup(BackendPtr backend, std::string name = "world", Watchdog* watchdog = nullptr);
+  // `watchdog`, if given, monitors every wait and logs every operation; it must outlive the group. `members`: the ranks of the
+  // world in the group's order, for its reports; empty: the group is the world.
+  ProcessGroup(BackendPtr backend, std::string name = "world", Watchdog* watchdog = nullptr, std::vector<int> members = {});
 
   int rank() const { return backend_->getRank(); }
   int size() const { return backend_->getSize(); }
   const std::string& name() const { return name_; }
   const BackendPtr& backend() const { return backend_; }
   Watchdog* watchdog() const { return watchdog_; }
+  // What this rank has sent through this group and its copies since it was made.
+  Traffic traffic() const { return state_->traffic.read(); }
 
   // In place.
   void all_reduce(const at::Tensor& tensor, Reduction reduction) const;
@@ -80,18 +86,41 @@ class ProcessGroup {
   [[nodiscard]] Pending start_receive(const at::Tensor& tensor, int from, int tag = 0) const;
 
  private:
-  Pending pending(c10::intrusive_ptr<c10d::Work> work, const char* operation, const at::Tensor& tensor) const;
+  struct State {  // of all copies of a group
+    TrafficCounter traffic;
+    int log_group = 0;
+  };
+  using WorkPtr = c10::intrusive_ptr<c10d::Work>;
+
+  // Each hands its operation to the backend, and counts what it sends.
+  WorkPtr post_all_reduce(const at::Tensor& tensor, Reduction reduction, bool async) const;
+  WorkPtr post_broadcast(const at::Tensor& tensor, int root, bool async) const;
+  WorkPtr post_all_gather(const at::Tensor& output, const at::Tensor& input, bool async) const;
+  WorkPtr post_reduce_scatter(const at::Tensor& output, const at::Tensor& input, Reduction reduction, bool async) const;
+  WorkPtr post_all_to_all(const at::Tensor& output, const at::Tensor& input, std::vector<std::int64_t>& receive_rows,
+                          std::vector<std::int64_t>& send_rows, bool async) const;
+
+  // Runs start() and waits for what it returns, or not, with the operation in the log.
+  template <class Start>
+  void run(Operation operation, const at::Tensor& tensor, int peer, Start&& start) const;
+  template <class Start>
+  Pending begin(Operation operation, const at::Tensor& tensor, int peer, int tag, Start&& start) const;
+  std::uint64_t log(Operation operation, const at::Tensor& tensor, int peer, int tag) const;
 
   BackendPtr backend_;
   std::string name_;
   Watchdog* watchdog_;
+  std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
 struct BackendOptions {
   std::string group_name = "world";  // the same on all its ranks, different for different groups
-  // After this long an operation fails. The watchdog's limit is shorter and fires first.
+  // After this long an operation fails: the backstop of the watchdog, whose limit is shorter and fires first.
   std::chrono::milliseconds timeout = std::chrono::minutes(30);
 };
+
+// A backend's timeout beside this watchdog: twice its limit, at least a minute more. Without a watchdog the default above.
+std::chrono::milliseconds backend_timeout(const Watchdog* watchdog);
 
 // Collective over `communicator`'s ranks, which become the backend's. CPU: MpiBackend. CUDA, with the index of this rank's
 // device: ProcessGroupNCCL from the CUDA module; it needs `store` (comm/rendezvous.h), CPU ignores it.

@@ -57,7 +57,7 @@ std::string own_address() {
 }  // namespace
 
 c10::intrusive_ptr<c10d::Store> make_store(const Communicator& communicator, const std::string& address,
-                                           std::chrono::milliseconds timeout) {
+                                           std::chrono::milliseconds timeout, int server) {
   const bool one_node = all_on_one_node(communicator);
   c10d::TCPStoreOptions options;
   options.timeout = timeout;
@@ -65,7 +65,7 @@ c10::intrusive_ptr<c10d::Store> make_store(const Communicator& communicator, con
   c10::intrusive_ptr<c10d::TCPStore> store;
   std::string host;
   agree(communicator, [&] {
-    if (communicator.rank() != 0) return;
+    if (communicator.rank() != server) return;
     host = !address.empty() ? address : one_node ? "127.0.0.1" : own_address();
     options.isServer = true;
     options.port = 0;  // any free one
@@ -75,8 +75,8 @@ c10::intrusive_ptr<c10d::Store> make_store(const Communicator& communicator, con
       throw InternalError(fmt::format("the rendezvous store cannot be started: {}", error.what()), host, "");
     }
   });
-  host = communicator.broadcast(host, 0);
-  const std::int64_t port = communicator.broadcast(store ? std::int64_t{store->getPort()} : std::int64_t{0}, 0);
+  host = communicator.broadcast(host, server);
+  const std::int64_t port = communicator.broadcast(store ? std::int64_t{store->getPort()} : std::int64_t{0}, server);
   agree(communicator, [&] {
     if (store) return;
     options.isServer = false;
@@ -84,7 +84,7 @@ c10::intrusive_ptr<c10d::Store> make_store(const Communicator& communicator, con
     try {
       store = c10::make_intrusive<c10d::TCPStore>(host, options);
     } catch (const std::exception& error) {
-      throw InternalError(fmt::format("rank 0's rendezvous store cannot be reached: {}", error.what()),
+      throw InternalError(fmt::format("rank {}'s rendezvous store cannot be reached: {}", server, error.what()),
                           fmt::format("{}:{}", host, port), "check that the nodes reach each other over TCP at this address");
     }
   });

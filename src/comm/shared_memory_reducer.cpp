@@ -31,11 +31,16 @@ struct SharedMemoryReducer::Slot {
   // Number of the last segment deposited, and of the last slice reduced.
   alignas(kLine) std::atomic<std::uint64_t> deposits;
   alignas(kLine) std::atomic<std::uint64_t> reductions;
+  alignas(kLine) std::atomic<std::uint64_t> collective;
   // What the owner believes the collective to be; one for each buffer.
   struct Signature {
-    std::uint64_t bytes;
+    std::uint64_t bytes, collective;
     std::int32_t dtype, reduction;
     bool operator==(const Signature&) const = default;
+    std::string text() const {
+      return fmt::format("{} bytes of {} (reduction {}, collective {})", bytes, c10::toString(static_cast<at::ScalarType>(dtype)), reduction,
+                         collective);
+    }
   };
   alignas(kLine) Signature signatures[2];
 };
@@ -130,12 +135,8 @@ void SharedMemoryReducer::wait_for_deposits(const Segment& segment, const Patien
     poll_until([&] { return slot(r).deposits.load(std::memory_order_acquire) >= segment.step; }, patience);
     const Slot::Signature& theirs = slot(r).signatures[segment.step % 2];
     if (theirs != segment.signature)
-      throw InternalError(fmt::format("rank {} brings {} bytes of {} (reduction {}), rank {} brings {} bytes of {} (reduction {})",
-                                      rank_, segment.signature.bytes,
-                                      c10::toString(static_cast<at::ScalarType>(segment.signature.dtype)),
-                                      segment.signature.reduction, r, theirs.bytes,
-                                      c10::toString(static_cast<at::ScalarType>(theirs.dtype)), theirs.reduction),
-                          "allreduce", "");
+      throw InternalError(fmt::format("rank {} brings {}, rank {} brings {}", rank_, segment.signature.text(), r, theirs.text()), "allreduce",
+                          "all ranks must communicate in the same order, with tensors of the same size and dtype");
   }
 }
 
@@ -169,12 +170,15 @@ void SharedMemoryReducer::reduce_whole(const Segment& segment, const Patience& p
                   static_cast<std::int64_t>(segment.bytes.size() / c10::elementSize(segment.dtype)));
 }
 
-void SharedMemoryReducer::all_reduce(std::span<std::byte> bytes, at::ScalarType dtype, Reduction reduction,
+std::uint64_t SharedMemoryReducer::last_collective(int rank) const { return slot(rank).collective.load(std::memory_order_relaxed); }
+
+void SharedMemoryReducer::all_reduce(std::span<std::byte> bytes, at::ScalarType dtype, Reduction reduction, std::uint64_t collective,
                                      const Patience& patience) {
+  slot(rank_).collective.store(collective, std::memory_order_relaxed);
   const auto total = static_cast<std::int64_t>(bytes.size());
   // An empty tensor passes as one empty segment, so that ranks which bring something else are noticed.
   const std::int64_t segments = std::max<std::int64_t>(1, (total + kSegmentBytes - 1) / kSegmentBytes);
-  const Slot::Signature signature = {bytes.size(), static_cast<std::int32_t>(dtype), static_cast<std::int32_t>(reduction)};
+  const Slot::Signature signature = {bytes.size(), collective, static_cast<std::int32_t>(dtype), static_cast<std::int32_t>(reduction)};
   const std::uint64_t first = step_ + 1;
   step_ += segments;
   const auto segment = [&](std::int64_t index) {

@@ -29,8 +29,12 @@ class SharedMemoryReducer {
   SharedMemoryReducer& operator=(const SharedMemoryReducer&) = delete;
   ~SharedMemoryReducer();
 
-  // Collective, in place. InternalError on every rank if they disagree about size, dtype or operation.
-  void all_reduce(std::span<std::byte> bytes, at::ScalarType dtype, Reduction reduction, const Patience& patience);
+  // Collective, in place. `collective`: its number in the group. InternalError on every rank if they disagree about that,
+  // size, dtype or reduction.
+  void all_reduce(std::span<std::byte> bytes, at::ScalarType dtype, Reduction reduction, std::uint64_t collective,
+                  const Patience& patience);
+  // Number of the last collective that the rank began here; 0: none.
+  std::uint64_t last_collective(int rank) const;
 
  private:
   struct Slot;     // what one rank shares

@@ -81,7 +81,9 @@ SplitGroup split_threads(const ProcessGroup& world, const std::shared_ptr<Thread
     }
     const Backends group = splits->backends((*calls)++, color, static_cast<int>(members.size()));
     const auto place = std::distance(members.begin(), members.find({key, world.rank()}));
-    return ProcessGroup(group[static_cast<std::size_t>(place)], name, world.watchdog());
+    std::vector<int> ranks;
+    for (const auto& [key_of_member, member] : members) ranks.push_back(member);
+    return ProcessGroup(group[static_cast<std::size_t>(place)], name, world.watchdog(), std::move(ranks));
   };
 }
 

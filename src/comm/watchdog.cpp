@@ -38,12 +38,26 @@ Watchdog::Watchdog(int rank, std::chrono::milliseconds timeout, OnExpired on_exp
 
 Watchdog::~Watchdog() = default;  // the thread is asked to stop and joined
 
+Watchdog::Waits Watchdog::waits() const {
+  const std::lock_guard lock(mutex_);
+  Waits waits;
+  for (const Entry& entry : entries_) {
+    if (entry.operation == 0)
+      waits.scopes.push_back(entry.name);
+    else
+      waits.operations.push_back(entry.operation);
+  }
+  return waits;
+}
+
 void Watchdog::watch(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
   while (!stop.stop_requested()) {
     const auto first = std::find_if(entries_.begin(), entries_.end(), [](const Entry& entry) { return !entry.reported; });
     if (first == entries_.end()) {
+      idle_ = true;
       changed_.wait(lock, stop, [&] { return !entries_.empty() && !entries_.back().reported; });
+      idle_ = false;
       continue;
     }
     if (std::chrono::steady_clock::now() < first->deadline) {
@@ -52,21 +66,25 @@ void Watchdog::watch(const std::stop_token& stop) {
       continue;
     }
     first->reported = true;
-    const Report report{rank_, host_name(), first->name, first->sequence_number, timeout_};
+    const std::string name = first->operation == 0 ? first->name : log_.text(first->operation);
+    const Report report{rank_, host_name(), name, first->sequence_number, timeout_};
     lock.unlock();
     on_expired_(report);
     lock.lock();
   }
 }
 
-Watchdog::Guard::Guard(Watchdog* watchdog, std::string name) : watchdog_(watchdog) {
+Watchdog::Guard::Guard(Watchdog* watchdog, std::string name) : Guard(watchdog, std::move(name), 0) {}
+
+Watchdog::Guard::Guard(Watchdog* watchdog, std::uint64_t operation) : Guard(watchdog, std::string(), operation) {}
+
+Watchdog::Guard::Guard(Watchdog* watchdog, std::string name, std::uint64_t operation) : watchdog_(watchdog) {
   if (!watchdog_) return;
   const std::lock_guard lock(watchdog_->mutex_);
-  const bool asleep = watchdog_->entries_.empty() || watchdog_->entries_.back().reported;
   entry_ = watchdog_->entries_.insert(
       watchdog_->entries_.end(),
-      Entry{std::move(name), ++watchdog_->guards_, std::chrono::steady_clock::now() + watchdog_->timeout_, false});
-  if (asleep) watchdog_->changed_.notify_one();
+      Entry{std::move(name), operation, ++watchdog_->guards_, std::chrono::steady_clock::now() + watchdog_->timeout_, false});
+  if (watchdog_->idle_) watchdog_->changed_.notify_one();  // else it looks at a deadline before this one anyway
 }
 
 Watchdog::Guard::~Guard() {

@@ -10,6 +10,9 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
+
+#include "comm/operation_log.h"
 
 namespace trellis {
 
@@ -37,10 +40,13 @@ class Watchdog {
   static void end_process(const Report& report);
 
   std::chrono::milliseconds timeout() const { return timeout_; }
+  // What this rank's groups do and have done, for reports.
+  OperationLog& log() { return log_; }
 
  private:
   struct Entry {
     std::string name;
+    std::uint64_t operation;  // in the log, which then knows the name; 0: none
     std::uint64_t sequence_number;
     std::chrono::steady_clock::time_point deadline;
     bool reported;
@@ -51,14 +57,23 @@ class Watchdog {
   class Guard {
    public:
     Guard(Watchdog* watchdog, std::string name);
+    // Of an operation that has been begun in the watchdog's log.
+    Guard(Watchdog* watchdog, std::uint64_t operation);
     Guard(const Guard&) = delete;
     Guard& operator=(const Guard&) = delete;
     ~Guard();
 
    private:
+    Guard(Watchdog* watchdog, std::string name, std::uint64_t operation);
     Watchdog* watchdog_;
     std::list<Entry>::iterator entry_;
   };
+  // What is monitored now, the oldest first: operations of the log by their ids, other scopes by their names.
+  struct Waits {
+    std::vector<std::uint64_t> operations;
+    std::vector<std::string> scopes;
+  };
+  Waits waits() const;
 
  private:
   void watch(const std::stop_token& stop);
@@ -66,9 +81,11 @@ class Watchdog {
   int rank_;
   std::chrono::milliseconds timeout_;
   OnExpired on_expired_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable_any changed_;
   std::list<Entry> entries_;  // in order of their deadlines, as all have the same timeout
+  bool idle_ = false;         // the thread sleeps until a guard comes
+  OperationLog log_;
   std::uint64_t guards_ = 0;
   std::jthread thread_;  // last: it uses all of the above
 };

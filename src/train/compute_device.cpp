@@ -71,7 +71,8 @@ MeshGroups mesh_groups_on(const Ranks& ranks, at::Device device, const Mesh& mes
   Watchdog* const watchdog = ranks.group.watchdog();
   if (device.is_cpu()) return make_mesh_groups(mesh, ranks.group, split_communicator(ranks.world, device, watchdog));
   const StorePtr store = make_store(ranks.world);
-  const ProcessGroup gpus(make_backend(device, ranks.world, {.group_name = "gpus"}, store), "gpus", watchdog);
+  const BackendOptions options = {.group_name = "gpus", .timeout = backend_timeout(watchdog)};
+  const ProcessGroup gpus(make_backend(device, ranks.world, options, store), "gpus", watchdog);
   return make_mesh_groups(mesh, gpus, split_communicator(ranks.world, device, watchdog, store));
 }
 

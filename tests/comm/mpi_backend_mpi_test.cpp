@@ -168,6 +168,116 @@ TEST(MpiRanksOfOneNode, RanksThatDisagreeAreToldSo) {
   EXPECT_THAT(message, ::testing::AllOf(HasSubstr("brings 40 bytes of Float"), HasSubstr("brings 1200000 bytes of Float")));
 }
 
+// Each rank that can see it says so; a rank that only waits for others might not, hence barriers of MPI's own here.
+class RanksOutOfOrder : public MpiRanks {
+ protected:
+  // Rank 1 does `other`, all others `usual`: every rank throws an error that says what it should.
+  void check(const std::function<void(const ProcessGroup&)>& usual, const std::function<void(const ProcessGroup&)>& other,
+             const std::string& usual_text, const std::string& other_text) {
+    const Communicator world = Communicator::world();
+    if (world.size() != 2) return;
+    const ProcessGroup ranks = group();
+    ranks.barrier();
+    const std::string message = message_of(ExitCode::internal, [&] { world.rank() == 1 ? other(ranks) : usual(ranks); });
+    EXPECT_THAT(message, ::testing::AnyOf(HasSubstr(usual_text), HasSubstr(other_text)));
+    world.barrier();
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Paths, RanksOutOfOrder, ::testing::Values(MpiBackend::Path::automatic, MpiBackend::Path::messages),
+                         [](const auto& path) { return path.param == MpiBackend::Path::automatic ? "automatic" : "messages"; });
+
+TEST_P(RanksOutOfOrder, AnotherCollectiveIsNamed) {
+  const at::Tensor tensor = at::zeros({1000}), whole = at::zeros({2000});
+  check([&](const ProcessGroup& ranks) { ranks.all_reduce(tensor, Reduction::sum); },
+        [&](const ProcessGroup& ranks) { ranks.all_gather(whole, tensor); }, "is all_reduce of 4000 bytes of Float on rank 0, but on rank 1 it is all_gather",
+        "is all_gather of 4000 bytes of Float on rank 1, but on rank 0 it is all_reduce");
+  check([&](const ProcessGroup& ranks) { ranks.all_to_all(whole, whole, {1000, 1000}, {1000, 1000}); },
+        [&](const ProcessGroup& ranks) { ranks.reduce_scatter(tensor, whole, Reduction::sum); }, "but on rank 1 it is reduce_scatter",
+        "but on rank 0 it is all_to_all");
+}
+
+TEST_P(RanksOutOfOrder, AnotherSizeOrTypeIsNamed) {
+  const at::Tensor tensor = at::zeros({1000}), whole = at::zeros({2000});
+  check([&](const ProcessGroup& ranks) { ranks.all_gather(whole, tensor); },
+        [&](const ProcessGroup& ranks) { ranks.all_gather(at::zeros({20}), at::zeros({10})); }, "all_gather of another size, dtype or argument",
+        "all_gather of another size, dtype or argument");
+  check([&](const ProcessGroup& ranks) { ranks.reduce_scatter(tensor, whole, Reduction::sum); },
+        [&](const ProcessGroup& ranks) { ranks.reduce_scatter(tensor.to(at::kInt), whole.to(at::kInt), Reduction::sum); },
+        "reduce_scatter of another size, dtype or argument", "reduce_scatter of another size, dtype or argument");
+}
+
+TEST_P(RanksOutOfOrder, ACollectiveTooManyIsNoticed) {
+  const at::Tensor tensor = at::zeros({1000});
+  check([&](const ProcessGroup& ranks) { ranks.all_reduce(tensor, Reduction::sum); },
+        [&](const ProcessGroup& ranks) {
+          ranks.start_all_reduce(at::zeros({1001}), Reduction::sum).wait();
+          ranks.all_reduce(tensor, Reduction::sum);
+        },
+        GetParam() == MpiBackend::Path::automatic ? "rank 1 brings 4004 bytes of Float (reduction 0, collective 2)" : "all_reduce of another size",
+        GetParam() == MpiBackend::Path::automatic ? "rank 0 brings 4000 bytes of Float (reduction 0, collective 2)" : "all_reduce of another size");
+}
+
+TEST_P(MpiRanks, AMessageOfAnotherSizeIsRefused) {
+  const Communicator world = Communicator::world();
+  if (world.size() == 1) return;
+  const ProcessGroup ranks = group();
+  for (const std::int64_t sent : {2, 4}) {
+    if (world.rank() == 0) ranks.start_send(at::zeros({sent}), 1).wait();
+    if (world.rank() == 1) {
+      EXPECT_THAT(message_of(ExitCode::internal, [&] { ranks.start_receive(at::zeros({3}), 0).wait(); }),
+                  HasSubstr(sent == 2 ? "rank 0 sent 8 bytes, less than the 12 bytes expected" : "rank 0 sent more than the 12 bytes expected"));
+    }
+  }
+  world.barrier();
+}
+
+TEST_P(MpiRanks, LargeBroadcastsGoThroughAChain) {
+  const ProcessGroup ranks = group();
+  for (const std::int64_t size : {65'536, 65'537, 700'001}) check_broadcast(ranks, size, at::kFloat);
+}
+
+// What is counted by the formulas is what messages carry.
+TEST(MpiTraffic, IsWhatMessagesCarry) {
+  const Communicator world = Communicator::world();
+  MpiBackend::Options options;
+  options.path = MpiBackend::Path::messages;
+  const auto backend = c10::make_intrusive<MpiBackend>(world, options);
+  const ProcessGroup ranks(backend), copy = ranks;
+  const int n = world.size();
+  const at::Tensor part = at::zeros({1200}), whole = at::zeros({1200 * n});
+  std::int64_t sent = 0;
+  const auto expect_sent = [&](std::int64_t Traffic::*kind, std::int64_t bytes) {
+    EXPECT_EQ(ranks.traffic().*kind, bytes);
+    EXPECT_EQ(backend->sent_bytes() - sent, bytes);
+    sent = backend->sent_bytes();
+  };
+  ranks.all_reduce(part, Reduction::sum);
+  expect_sent(&Traffic::all_reduce, 4800 * 2 * (n - 1) / n);
+  ranks.start_reduce_scatter(part, whole, Reduction::sum).wait();
+  expect_sent(&Traffic::reduce_scatter, 4800 * (n - 1));
+  copy.all_gather(whole, part);
+  expect_sent(&Traffic::all_gather, 4800 * (n - 1));
+  std::vector<std::int64_t> send_rows(n), receive_rows(n, world.rank() + 1);
+  for (int r = 0; r < n; ++r) send_rows[r] = r + 1;
+  ranks.all_to_all(at::zeros({n * (world.rank() + 1), 5}), at::zeros({n * (n + 1) / 2, 5}), receive_rows, send_rows);
+  expect_sent(&Traffic::all_to_all, 20 * (n * (n + 1) / 2 - (world.rank() + 1)));
+  if (n > 1) {
+    Pending sending = ranks.start_send(part, (world.rank() + 1) % n);
+    ranks.start_receive(at::zeros({1200}), (world.rank() + n - 1) % n).wait();
+    sending.wait();
+    expect_sent(&Traffic::send, 4800);
+  }
+  for (const std::int64_t size : {100, 300'000}) {  // through a tree, and through a chain
+    const Traffic before = ranks.traffic();
+    ranks.broadcast(at::zeros({size}), n - 1);
+    const std::int64_t counted = (ranks.traffic() - before).total();
+    EXPECT_EQ(counted, world.rank() == n - 1 ? 4 * size * (n - 1) : 0);
+    EXPECT_EQ(world.all_reduce(backend->sent_bytes() - sent, Reduction::sum), world.all_reduce(counted, Reduction::sum));
+    sent = backend->sent_bytes();
+  }
+  EXPECT_EQ(ranks.traffic(), copy.traffic());
+}
+
 TEST(MpiGroups, PartsOfTheWorldReduceApart) {
   const Communicator world = Communicator::world();
   const Communicator part = world.split(world.rank() % 2, world.rank());

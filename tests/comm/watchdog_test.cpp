@@ -77,7 +77,7 @@ TEST(Watchdog, NamesTheCollectiveOfAGroup) {
     if (rank == 1) name = reported.get_future().get();  // comes late to the collective
     group.all_reduce(at::zeros({2, 3}), Reduction::sum);
   });
-  EXPECT_EQ(name, "all_reduce of Float [2, 3] in group data");
+  EXPECT_EQ(name, "all_reduce 1 of Float [2, 3] in group data");
 }
 
 TEST(WatchdogDeathTest, EndsTheProcessWithItsExitCode) {
