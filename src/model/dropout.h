@@ -7,9 +7,9 @@
 #include <optional>
 #include <vector>
 
-#include "model/trellis_shape.h"
 #include "plan/random.h"
 #include "plan/shard_range.h"
+#include "plan/trellis_shape.h"
 
 namespace trellis {
 

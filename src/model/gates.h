@@ -6,7 +6,7 @@
 #include <array>
 
 #include "model/launch.h"
-#include "model/trellis_shape.h"
+#include "plan/trellis_shape.h"
 
 namespace trellis {
 

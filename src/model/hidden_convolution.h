@@ -9,7 +9,7 @@
 #include <ATen/ATen.h>
 
 #include "model/launch.h"
-#include "model/trellis_shape.h"
+#include "plan/trellis_shape.h"
 
 namespace trellis {
 

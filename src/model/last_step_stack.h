@@ -13,8 +13,8 @@
 #include "model/gates.h"
 #include "model/hidden_convolution.h"
 #include "model/level_stack.h"
-#include "model/trellis_shape.h"
 #include "plan/needed_steps.h"
+#include "plan/trellis_shape.h"
 
 namespace trellis {
 

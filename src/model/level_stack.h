@@ -30,19 +30,11 @@
 #include "model/gates.h"
 #include "model/hidden_convolution.h"
 #include "model/history.h"
-#include "model/trellis_shape.h"
+#include "plan/level_memory.h"
 #include "plan/shard_range.h"
+#include "plan/trellis_shape.h"
 
 namespace trellis {
-
-// What a window keeps of its levels for the backward pass.
-enum class Keep {
-  states,  // h and c of every level; the gates are computed again in backward
-  gates,   // h, c and the gates of every level
-};
-
-// With Keep::states, levels whose gates' gradients are kept at a time for one product.
-inline constexpr std::int64_t kLevelsPerProduct = 4;
 
 class LevelStack {
  public:

@@ -17,67 +17,42 @@ LevelStack::LevelStack(const TrellisShape& shape, Range levels, std::int64_t lan
       options_(options),
       activations_(activation_options(options, activations)) {
   require(0 <= levels.begin && levels.begin < levels.end && levels.end <= shape.levels, "a stack needs levels of its network");
-  const std::int64_t H = shape.hidden;
-  std::int64_t largest_hidden_halo = 0, largest_cell_halo = 0;
-  for (std::int64_t level = levels.begin; level < levels.end; ++level) {
-    largest_hidden_halo = std::max(largest_hidden_halo, shape.halo_of(level));
-    largest_cell_halo = std::max(largest_cell_halo, shape.dilation_of(level));
-  }
-  const auto rows = [&](std::int64_t steps, std::int64_t channels) { return at::empty({steps * lanes, channels}, options_); };
-  const auto activation_rows = [&](std::int64_t steps, std::int64_t channels) { return at::empty({steps * lanes, channels}, activations_); };
+  const LevelMemory memory = plan_level_memory(shape, levels, lanes, max_steps, keep, activations_.dtype() != options_.dtype());
+  const auto allocate = [&](const RowBuffer& buffer) {
+    return at::empty({buffer.rows, buffer.channels}, buffer.of == RowBuffer::Of::values ? options_ : activations_);
+  };
+  one_dilation_ = memory.one_dilation;
+  pitch_ = memory.pitch;
+  gate_halo_ = memory.gate_halo;
+  gate_slots_ = memory.gate_slots;
+  embedded_halo_ = memory.hidden_halo;
 
-  const std::int64_t halo = largest_hidden_halo;
-  // the rows of zeros are multiplied too: not worth it where they are many
-  one_dilation_ = halo * 4 <= max_steps;
-  for (std::int64_t level = levels.begin; level < levels.end; ++level) one_dilation_ = one_dilation_ && shape.halo_of(level) == halo;
-  gate_halo_ = one_dilation_ ? halo : 0;
-  pitch_ = (gate_halo_ + max_steps) * lanes;
-  const std::int64_t first_shared = std::max<std::int64_t>(levels.begin, 1);
-  if (one_dilation_) inputs_ = activation_rows((levels.end - first_shared) * (halo + max_steps), H);
-
+  if (memory.inputs) inputs_ = allocate(*memory.inputs);
   for (std::int64_t level = levels.begin; level <= levels.end; ++level) {
-    const bool result_only = level == levels.end;
-    Boundary b;
-    b.hidden_halo = result_only ? 0 : shape.halo_of(level);
-    b.cell_halo = result_only ? 0 : shape.dilation_of(level);
-    if (one_dilation_ && level > 0 && !result_only) {
-      b.hidden = inputs_.narrow(0, (level - first_shared) * pitch_, pitch_);
-    } else {
-      // below level 0 there is no h but the history: only the halo has rows
-      b.hidden = activation_rows(b.hidden_halo + (level == 0 ? 0 : max_steps), H);
-    }
-    b.cell = rows(b.cell_halo + max_steps, H);
-    boundaries_.push_back(b);
+    const LevelMemory::Boundary& planned = memory.boundaries[static_cast<std::size_t>(level - levels.begin)];
+    const bool shared = one_dilation_ && level > 0 && level < levels.end;
+    boundaries_.push_back({.hidden_halo = planned.hidden_halo,
+                           .cell_halo = planned.cell_halo,
+                           .hidden = shared ? inputs_.narrow(0, (level - memory.first_shared) * pitch_, pitch_) : allocate(planned.hidden),
+                           .cell = allocate(planned.cell)});
   }
-  gate_slots_ = keep == Keep::gates ? levels.size() : one_dilation_ ? std::min(levels.size(), kLevelsPerProduct) : 1;
-  gates_ = at::empty({gate_slots_ * pitch_, 4 * H}, activations_);
+  gates_ = allocate(memory.gates);
   for (std::int64_t slot = 0; slot < gate_slots_; ++slot) gates_.narrow(0, slot * pitch_, gate_halo_ * lanes).zero_();
-
-  for (std::int64_t level = levels.begin; level < levels.end; ++level) {
-    if (!shape.injected(level)) continue;
-    const std::int64_t dilation = shape.dilation_of(level);
-    const bool known = std::any_of(injections_.begin(), injections_.end(), [&](const auto& i) { return i.dilation == dilation; });
-    if (known) continue;
-    injections_.push_back({.dilation = dilation, .product = activation_rows(max_steps, 4 * H), .gradient = {}});
-    // with kept gates nobody reads the product any more once backward of its chunk begins: the gradient takes its place
-    const bool in_place = keep == Keep::gates && activations_.dtype() == options_.dtype();
-    injections_.back().gradient = in_place ? injections_.back().product : rows(max_steps, 4 * H);
+  for (const LevelMemory::Injection& planned : memory.injections) {
+    const at::Tensor product = allocate(planned.product);
+    injections_.push_back({.dilation = planned.dilation, .product = product, .gradient = planned.gradient ? allocate(*planned.gradient) : product});
   }
-  embedded_halo_ = largest_hidden_halo;
-  embedded_ = activation_rows(embedded_halo_ + max_steps, shape.embedding);
+  embedded_ = allocate(memory.embedded);
   embedded_.narrow(0, 0, embedded_halo_ * lanes).zero_();
-
   outputs_.resize(static_cast<std::size_t>(shape.output_count()));
   d_outputs_.resize(outputs_.size());
-  for (std::int64_t level = levels.begin; level < levels.end; ++level) {
-    for (const std::int64_t number : shape.outputs_of(level)) {
-      outputs_[static_cast<std::size_t>(number)] = rows(max_steps, shape.outputs);
-      d_outputs_[static_cast<std::size_t>(number)] = rows(max_steps, shape.outputs);
-    }
+  for (const std::int64_t number : memory.outputs) {
+    outputs_[static_cast<std::size_t>(number)] = allocate(memory.output);
+    d_outputs_[static_cast<std::size_t>(number)] = allocate(memory.output);
   }
-  d_embedded_ = activation_rows(max_steps, shape.embedding);
-  d_hidden_memory_ = activation_rows(largest_hidden_halo + max_steps, H);
-  for (at::Tensor& memory : d_cell_memory_) memory = rows(largest_cell_halo + max_steps, H);
+  d_embedded_ = allocate(memory.d_embedded);
+  d_hidden_memory_ = allocate(memory.d_hidden);
+  for (at::Tensor& cells : d_cell_memory_) cells = allocate(memory.d_cell);
   carries_.resize(static_cast<std::size_t>(levels.size()));
 }
 

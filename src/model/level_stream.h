@@ -15,7 +15,7 @@
 #include "model/hidden_convolution.h"
 #include "model/history.h"
 #include "model/step_ring.h"
-#include "model/trellis_shape.h"
+#include "plan/trellis_shape.h"
 
 namespace trellis {
 

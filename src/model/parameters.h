@@ -24,7 +24,7 @@
 #include <string_view>
 #include <vector>
 
-#include "model/trellis_shape.h"
+#include "plan/trellis_shape.h"
 #include "plan/vocabulary_stripes.h"
 
 namespace trellis {

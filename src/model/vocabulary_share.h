@@ -2,7 +2,7 @@
 #pragma once
 
 #include "comm/process_group.h"
-#include "model/trellis_shape.h"
+#include "plan/trellis_shape.h"
 #include "plan/vocabulary_stripes.h"
 
 namespace trellis {

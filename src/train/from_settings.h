@@ -8,9 +8,9 @@
 #include "model/initialize.h"
 #include "model/level_stack.h"
 #include "model/objective.h"
-#include "model/trellis_shape.h"
 #include "plan/learning_rate.h"
 #include "plan/mesh.h"
+#include "plan/trellis_shape.h"
 #include "train/optimizer.h"
 
 namespace trellis {

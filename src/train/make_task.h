@@ -9,7 +9,7 @@
 
 #include "comm/mesh_groups.h"
 #include "config/settings.h"
-#include "model/trellis_shape.h"
+#include "plan/trellis_shape.h"
 #include "train/dataset.h"
 #include "train/evaluation.h"
 #include "train/ranks.h"

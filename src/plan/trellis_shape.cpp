@@ -1,4 +1,4 @@
-#include "model/trellis_shape.h"
+#include "plan/trellis_shape.h"
 
 #include <fmt/core.h>
 
