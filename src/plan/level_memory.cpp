@@ -47,7 +47,8 @@ LevelMemory plan_level_memory(const TrellisShape& shape, Range levels, std::int6
 
   for (std::int64_t level = levels.begin; level < levels.end; ++level) {
     const std::int64_t dilation = shape.dilation_of(level);
-    const bool known = std::any_of(memory.injections.begin(), memory.injections.end(), [&](const auto& i) { return i.dilation == dilation; });
+    const bool known =
+        std::any_of(memory.injections.begin(), memory.injections.end(), [&](const auto& i) { return i.dilation == dilation; });
     if (!shape.injected(level) || known) continue;
     memory.injections.push_back({.dilation = dilation, .product = activations(0, steps, 4 * H), .gradient = {}});
     // with kept gates nobody reads the product any more once backward of its chunk begins: the gradient takes its place

@@ -46,7 +46,8 @@ TEST_P(Exchange, AllRanksPlansFitEachOther) {
     EXPECT_EQ(words.back().size(), std::set<std::int64_t>(tokens.back().begin(), tokens.back().end()).size());
   }
   std::vector<EmbeddingExchange> plans;
-  for (int rank = 0; rank < c.ranks; ++rank) plans.push_back(plan_embedding_exchange(stripes, words, rank, tokens[static_cast<std::size_t>(rank)]));
+  for (int rank = 0; rank < c.ranks; ++rank)
+    plans.push_back(plan_embedding_exchange(stripes, words, rank, tokens[static_cast<std::size_t>(rank)]));
 
   for (int rank = 0; rank < c.ranks; ++rank) {
     const EmbeddingExchange& mine = plans[static_cast<std::size_t>(rank)];
@@ -69,8 +70,11 @@ TEST_P(Exchange, AllRanksPlansFitEachOther) {
       ASSERT_EQ(mine.words[place], token);
       ASSERT_EQ(arriving[place], (std::pair{stripes.owner(token), stripes.row(token)}));
     }
-    ASSERT_EQ(mine.send_rows.size(), static_cast<std::size_t>(std::accumulate(mine.send_counts.begin(), mine.send_counts.end(), std::int64_t{0})));
+    ASSERT_EQ(mine.send_rows.size(),
+              static_cast<std::size_t>(std::accumulate(mine.send_counts.begin(), mine.send_counts.end(), std::int64_t{0})));
     for (const std::int64_t row : mine.send_rows) ASSERT_LT(row, stripes.rows_of(rank));
+    const std::set<std::int64_t> owned(mine.send_rows.begin(), mine.send_rows.end());
+    ASSERT_EQ(owned_rows(stripes, rank, words), std::vector<std::int64_t>(owned.begin(), owned.end()));
   }
 }
 
@@ -79,7 +83,7 @@ INSTANTIATE_TEST_SUITE_P(Awkward, Exchange,
                                          Case{3, {}, 7, {50}},                         // fewer words than ranks
                                          Case{11, {1, 2}, 4, {1}},                     // a token each
                                          Case{10007, {2800}, 3, {997, 13}}, Case{50, {}, 1, {200}},
-                                         Case{61, {10, 40}, 2, {0}}));                 // nobody has tokens
+                                         Case{61, {10, 40}, 2, {0}}));  // nobody has tokens
 
 }  // namespace
 }  // namespace trellis

@@ -107,7 +107,8 @@ TEST(Mesh, FitsExactlyWhereTheRulesSaySo) {
       for (int pipeline = 1; pipeline <= 14; ++pipeline)
         for (int vocabulary = 1; vocabulary <= 14; ++vocabulary)
           for (const std::int64_t levels : {1, 5, 13}) {
-            const bool fits = pipeline <= levels && (data == 0 ? ranks % pipeline == 0 : data * pipeline == ranks) && ranks % vocabulary == 0;
+            const bool fits =
+                pipeline <= levels && (data == 0 ? ranks % pipeline == 0 : data * pipeline == ranks) && ranks % vocabulary == 0;
             ASSERT_EQ(refusal(ranks, data, pipeline, over(vocabulary), levels).empty(), fits)
                 << ranks << " " << data << " " << pipeline << " " << vocabulary << " " << levels;
           }

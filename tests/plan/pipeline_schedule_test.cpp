@@ -30,11 +30,11 @@ TEST(Units, TileTheLanesAndStepsInOrder) {
     for (const std::int64_t groups : {1, 2, 3, 50})
       for (const std::int64_t steps : {1, 2, 7, 55, 127})
         for (const std::int64_t chunks : {1, 2, 3, 7, 1000}) {
-          const std::vector<Unit> units = units_of(lanes, groups, steps, chunks);
+          const std::vector<WorkUnit> units = units_of(lanes, groups, steps, chunks);
           ASSERT_EQ(static_cast<std::int64_t>(units.size()), std::min(lanes, groups) * std::min(steps, chunks));
           const std::vector<Range> times = split_steps(steps, chunks), parts = split_lanes(lanes, groups);
           for (std::size_t n = 0; n < units.size(); ++n) {  // lane group by lane group, chunk by chunk
-            ASSERT_EQ(units[n], (Unit{static_cast<int>(n / times.size()), parts[n / times.size()], times[n % times.size()]}));
+            ASSERT_EQ(units[n], (WorkUnit{static_cast<int>(n / times.size()), parts[n / times.size()], times[n % times.size()]}));
           }
           expect_tiles(times, steps);
           expect_tiles(parts, lanes);
@@ -61,8 +61,10 @@ enum class Sends { buffered, rendezvous };  // a send ends at once, or when its 
 // Walks all stages' lists at once. Receives block. Every action takes one unit of time, messages and the loss none.
 class Simulation {
  public:
-  Simulation(int stages, const std::vector<Unit>& units, Sends sends) : stages_(stages), units_(units), sends_(sends), of_(static_cast<std::size_t>(stages)) {
-    for (int stage = 0; stage < stages; ++stage) at(stage).actions = actions_of_stage(stages, stage, static_cast<std::int64_t>(units.size()));
+  Simulation(int stages, const std::vector<WorkUnit>& units, Sends sends)
+      : stages_(stages), units_(units), sends_(sends), of_(static_cast<std::size_t>(stages)) {
+    for (int stage = 0; stage < stages; ++stage)
+      at(stage).actions = actions_of_stage(stages, stage, static_cast<std::int64_t>(units.size()));
   }
 
   // False where nobody can go on although somebody has not finished.
@@ -125,7 +127,8 @@ class Simulation {
   // Units of the same lanes that come before (-1) or after (+1) in time, all of them.
   bool all_neighbours_in(std::int64_t unit, int direction, const std::set<std::int64_t>& set) const {
     for (std::int64_t n = unit + direction; 0 <= n && n < static_cast<std::int64_t>(units_.size()); n += direction) {
-      if (units_[static_cast<std::size_t>(n)].lane_group == units_[static_cast<std::size_t>(unit)].lane_group && !set.contains(n)) return false;
+      if (units_[static_cast<std::size_t>(n)].lane_group == units_[static_cast<std::size_t>(unit)].lane_group && !set.contains(n))
+        return false;
     }
     return true;
   }
@@ -134,8 +137,12 @@ class Simulation {
     const Action action = stage.actions[stage.next];
     bool went = true;
     switch (action.kind) {
-      case Action::Kind::receive: went = receive(stage, at(number - 1).up, action.unit, stage.received); break;
-      case Action::Kind::receive_gradient: went = receive(stage, at(number + 1).down, action.unit, stage.gradients); break;
+      case Action::Kind::receive:
+        went = receive(stage, at(number - 1).up, action.unit, stage.received);
+        break;
+      case Action::Kind::receive_gradient:
+        went = receive(stage, at(number + 1).down, action.unit, stage.gradients);
+        break;
       case Action::Kind::send:
         EXPECT_TRUE(stage.forward.contains(action.unit));
         went = send(stage, stage.up, action.unit);
@@ -179,7 +186,7 @@ class Simulation {
   }
 
   int stages_;
-  std::vector<Unit> units_;
+  std::vector<WorkUnit> units_;
   Sends sends_;
   std::vector<Stage> of_;
   std::int64_t clock_at_loss_ = -1;
@@ -196,7 +203,7 @@ void for_every_pipeline(const F& f) {
 }
 
 TEST(Schedule, EverySendMeetsItsReceiveAndNothingIsUsedBeforeItIsThere) {
-  for_every_pipeline([](int stages, const std::vector<Unit>& units) {
+  for_every_pipeline([](int stages, const std::vector<WorkUnit>& units) {
     for (const Sends sends : {Sends::buffered, Sends::rendezvous}) {
       Simulation simulation(stages, units, sends);
       ASSERT_TRUE(simulation.run()) << "the stages wait for each other";
@@ -207,7 +214,7 @@ TEST(Schedule, EverySendMeetsItsReceiveAndNothingIsUsedBeforeItIsThere) {
 }
 
 TEST(Schedule, WaitsAsLongAsTheBubbleSays) {
-  for_every_pipeline([](int stages, const std::vector<Unit>& units) {
+  for_every_pipeline([](int stages, const std::vector<WorkUnit>& units) {
     if (units.empty()) return;
     const auto count = static_cast<std::int64_t>(units.size());
     Simulation simulation(stages, units, Sends::buffered);
