@@ -276,9 +276,13 @@ void LevelStack::backward(Range time, const ConvolutionKernels& kernels, const C
     d_input_cell_ = d_cell_above;
   }
   for (Injection& shared : injections_) injection_backward(shared, time, kernels, gradients);
-  // kept gates have become gradients where they lie, of all chunks in the end
-  if (keep_ == Keep::gates && time.begin == 0) kernel_gradient(levels_, {0, steps_}, gradients);
   carried_ = true;
+  if (time.begin == 0 && !kernel_gradient_deferred_) finish_kernel_gradient(gradients);
+}
+
+void LevelStack::finish_kernel_gradient(const ConvolutionKernels& gradients) {
+  // kept gates have become gradients where they lie, of all chunks in the end; others have been used chunk by chunk
+  if (keep_ == Keep::gates) kernel_gradient(levels_, {0, steps_}, gradients);
 }
 
 }  // namespace trellis

@@ -73,6 +73,11 @@ class LevelStack {
   void backward(Range time, const ConvolutionKernels& kernels, const ConvolutionKernels& gradients, const at::Tensor& d_hidden,
                 const at::Tensor& d_cell);
 
+  // Where gates are kept, the hidden kernel's gradient is one product over the whole window, which the last backward call makes.
+  // A stage whose results others wait for asks, before the window, to make it apart, when backward has reached step 0.
+  void defer_kernel_gradient() { kernel_gradient_deferred_ = true; }
+  void finish_kernel_gradient(const ConvolutionKernels& gradients);
+
   // Gradient of input_hidden and input_cell over the chunk that backward was last called for: complete, with what later
   // chunks had to add through their halo. Valid until the next call. Undefined for a range that begins with level 0.
   at::Tensor d_input_hidden() const { return d_input_hidden_; }
@@ -156,7 +161,7 @@ class LevelStack {
   at::Tensor d_cell_memory_[2]; // written by one level while the one above is read
   at::Tensor d_input_hidden_, d_input_cell_;
   at::Tensor scratch_;  // of multiply_into
-  bool history_gradient_wanted_ = false;
+  bool history_gradient_wanted_ = false, kernel_gradient_deferred_ = false;
   History d_history_;
 };
 

@@ -38,6 +38,7 @@ PipelineStage::PipelineStage(const TrellisShape& shape, const ProcessGroup& repl
   for (const Range& group : groups_) {
     stacks_.push_back(std::make_unique<LevelStack>(shape, levels_, group.size(), max_steps, options.keep, tensor_options, options.activations));
     if (options.raw_output_gradient) stacks_.back()->use_raw_output_gradient();
+    stacks_.back()->defer_kernel_gradient();
   }
   outputs_.resize(static_cast<std::size_t>(shape.output_count()));
   d_outputs_.resize(outputs_.size());
@@ -224,6 +225,8 @@ void PipelineStage::backward(const ConvolutionKernels& kernels, const Convolutio
       default: break;
     }
   }
+  // nobody waits for it: the stages below compute meanwhile
+  for (std::size_t g = stacks_.size(); g-- > 0;) stacks_[g]->finish_kernel_gradient(gradients);
   for (auto& going : gradients_going_) wait_all(going);
 }
 
