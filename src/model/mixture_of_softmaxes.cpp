@@ -4,13 +4,10 @@
 
 #include "base/time_span.h"
 #include "model/launch.h"
+#include "plan/loss_memory.h"
 
 namespace trellis {
 namespace {
-
-// Memory for the logits of one tile. Fewer, larger tiles pass over the embedding and its gradient less often.
-// A CPU has less of them to spare than a GPU, which wants large products.
-constexpr std::int64_t kTileBytes = std::int64_t{16} << 20, kGpuTileBytes = std::int64_t{512} << 20;
 
 const char* const kParameters[] = {"embedding", "decoder_bias", "prior_weight", "prior_bias", "latent_weight", "latent_bias"};
 
@@ -36,8 +33,8 @@ MixtureOfSoftmaxes::MixtureOfSoftmaxes(const TrellisShape& shape, std::int64_t r
       options_(options) {
   // by the rank that has most words: tiles are the same on all
   const std::int64_t most_words = share.stripes.most_rows();
-  const std::int64_t row_bytes = experts_ * most_words * static_cast<std::int64_t>(options.dtype().itemsize());
-  tile_rows_ = std::clamp<std::int64_t>((options.device().is_cuda() ? kGpuTileBytes : kTileBytes) / row_bytes, 1, std::max<std::int64_t>(1, rows));
+  tile_rows_ = mixture_tile_rows(experts_, most_words, rows, options.device().is_cuda() ? kGpuLoss : kCpuLoss,
+                                 static_cast<std::int64_t>(options.dtype().itemsize()));
   for (int slot = 0; slot < (share.group ? 2 : 1); ++slot) {
     slots_.push_back({.logits_memory = at::empty({tile_rows_ * experts_, words_.size()}, options),
                       .latent_memory = at::empty({tile_rows_, experts_ * embedding_}, options),

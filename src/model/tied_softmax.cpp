@@ -4,14 +4,10 @@
 
 #include "base/time_span.h"
 #include "model/launch.h"
+#include "plan/loss_memory.h"
 
 namespace trellis {
 namespace {
-
-// Memory for the logits of one tile. Larger tiles mean fewer passes over the embedding's gradient.
-// A CPU wants them in its cache, a GPU large products.
-constexpr std::int64_t kTileBytes = std::int64_t{6} << 20, kGpuTileBytes = std::int64_t{256} << 20;
-constexpr std::int64_t kFewestTileRows = 16;
 
 // The first rows of a flat buffer, as a matrix.
 at::Tensor rows_of(const at::Tensor& memory, std::int64_t rows, std::int64_t channels) {
@@ -61,8 +57,8 @@ std::int64_t TiedSoftmax::most_classes(std::int64_t cluster) const {
 }
 
 std::int64_t TiedSoftmax::most_tile_rows(std::int64_t cluster) const {
-  const std::int64_t bytes = options_.device().is_cuda() ? kGpuTileBytes : kTileBytes;
-  return std::max(kFewestTileRows, bytes / (most_classes(cluster) * static_cast<std::int64_t>(options_.dtype().itemsize())));
+  return softmax_tile_rows(most_classes(cluster), options_.device().is_cuda() ? kGpuLoss : kCpuLoss,
+                           static_cast<std::int64_t>(options_.dtype().itemsize()));
 }
 
 void TiedSoftmax::add_tiles(std::vector<Tile>& tiles, const Tile& rows, std::int64_t most_rows) const {

@@ -4,12 +4,11 @@
 
 #include "base/time_span.h"
 #include "model/launch.h"
+#include "plan/loss_memory.h"
 
 namespace trellis {
 namespace {
 
-// Rows that a group gathers at once. More mean larger products for the tail clusters, whose rows are few of them.
-constexpr std::int64_t kSegmentBytes = std::int64_t{8} << 20, kGpuSegmentBytes = std::int64_t{64} << 20;
 constexpr int kRowsTag = 5, kGradientTag = 6;
 
 std::vector<int> holders_of(const TrellisShape& shape, int stages) {
@@ -42,8 +41,8 @@ VocabularyLoss::VocabularyLoss(const MeshGroups& groups, const TrellisShape& sha
   }
   if (ranks > 1) {
     const std::int64_t row_bytes = shape.outputs * static_cast<std::int64_t>(options.dtype().itemsize());
-    const std::int64_t at_once = (options.device().is_cuda() ? kGpuSegmentBytes : kSegmentBytes) / row_bytes;
-    segment_rows_ = std::clamp<std::int64_t>(at_once / ranks, 1, std::max<std::int64_t>(1, shares.largest_share(mesh.group_of(groups.rank))));
+    segment_rows_ = most_segment_rows(shares.largest_share(mesh.group_of(groups.rank)), mesh.vocabulary,
+                                      options.device().is_cuda() ? kGpuLoss : kCpuLoss, row_bytes);
     layer_rows = ranks * segment_rows_;
     for (int slot = 0; slot < 2; ++slot) {
       own_rows_[static_cast<std::size_t>(slot)] = at::empty({segment_rows_, shape.outputs}, options);
@@ -180,9 +179,7 @@ std::array<double, 2> VocabularyLoss::run(const Parameters& weights, PipelineSta
     sums = sums_of(shares, all, layer_->run(weights, {block}, &gradients, accumulate));
   } else {
     const int group = mesh.group_of(groups_.rank), place = mesh.place_of(groups_.rank);
-    const std::int64_t segments = shares.segments(group, segment_rows_);
-    // segments of one window are of one size, so that the last is not a small rest
-    const std::int64_t rows_each = segments == 0 ? 0 : (shares.largest_share(group) + segments - 1) / segments;
+    const auto [segments, rows_each] = segments_of(shares.largest_share(group), segment_rows_);
     Pending next = segments > 0 ? start_gather(shares, 0, rows_each) : Pending();
     if (segments == 0) layer_->run(weights, {}, &gradients, accumulate);
     for (std::int64_t segment = 0; segment < segments; ++segment) {

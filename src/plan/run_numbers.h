@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "plan/level_memory.h"
+#include "plan/loss_memory.h"
 #include "plan/trellis_shape.h"
 
 namespace trellis {
@@ -26,6 +27,7 @@ struct RunNumbers {
 
   std::int64_t tokens() const { return lanes * steps; }
   std::int64_t scored_steps() const { return steps - discard; }
+  const LossLimits& loss_limits() const { return gpu ? kGpuLoss : kCpuLoss; }
 };
 
 // Shares of the clusters where the word at rank r (from 1) has a frequency in proportion to 1 / (r + 1.7): Zipf's law with

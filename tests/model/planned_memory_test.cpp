@@ -4,7 +4,9 @@
 #include <numeric>
 
 #include "model/level_stack.h"
+#include "model/output_layer.h"
 #include "model/parameters.h"
+#include "plan/loss_memory.h"
 #include "plan/network_size.h"
 #include "tests/model/counting_allocator.h"
 
@@ -12,18 +14,22 @@ namespace trellis {
 namespace {
 
 // LibTorch asks for nothing where a tensor has no element.
-std::int64_t sum(const std::vector<std::size_t>& sizes) { return static_cast<std::int64_t>(std::accumulate(sizes.begin(), sizes.end(), std::size_t{0})); }
+std::int64_t sum(const std::vector<std::size_t>& sizes) {
+  return static_cast<std::int64_t>(std::accumulate(sizes.begin(), sizes.end(), std::size_t{0}));
+}
 
 struct Case {
   std::vector<std::int64_t> dilations;
   std::int64_t kernel, injection_every, auxiliary_every, steps;
 };
-const Case kCases[] = {{{1}, 2, 1, 0, 16}, {{1}, 3, 2, 2, 16}, {{1, 2, 4}, 2, 1, 2, 16}, {{3}, 3, 1, 0, 5}, {{512, 1}, 2, 1, 3, 7}, {{1}, 2, 1, 1, 1}};
+const Case kCases[] = {{{1}, 2, 1, 0, 16}, {{1}, 3, 2, 2, 16},     {{1, 2, 4}, 2, 1, 2, 16},
+                       {{3}, 3, 1, 0, 5},  {{512, 1}, 2, 1, 3, 7}, {{1}, 2, 1, 1, 1}};
 
 TrellisShape shape_of(const Case& c) {
   TrellisShape shape;
   shape.levels = 7, shape.hidden = 12, shape.outputs = 8, shape.embedding = 8, shape.vocabulary = 50;
-  shape.kernel = c.kernel, shape.dilations = c.dilations, shape.injection_every = c.injection_every, shape.auxiliary_every = c.auxiliary_every;
+  shape.kernel = c.kernel, shape.dilations = c.dilations, shape.injection_every = c.injection_every,
+  shape.auxiliary_every = c.auxiliary_every;
   return shape;
 }
 
@@ -78,6 +84,20 @@ TEST(PlannedMemory, CountsWhatChunksLeaveEachOther) {
       const LevelMemory planned = plan_level_memory(shape, levels, 2, c.steps, Keep::gates, false);
       EXPECT_EQ(first - again, planned.bytes({}, true, false).total() - planned.bytes({}, false, false).total());
       EXPECT_GE(again, whole);
+    }
+}
+
+TEST(PlannedMemory, IsWhatAnOutputLayerAllocates) {
+  CountingAllocator allocator;
+  TrellisShape full = shape_of(kCases[0]), adaptive = full, mixture = full;
+  full.vocabulary = adaptive.vocabulary = mixture.vocabulary = 5000;
+  adaptive.cutoffs = {1000, 3000}, mixture.experts = 3, mixture.embedding = 5;
+  for (const TrellisShape& shape : {full, adaptive, mixture})
+    for (const std::int64_t rows : {1, 40, 3000}) {
+      allocator.take();
+      const auto layer = make_output_layer(shape, rows, VocabularyShare::whole(shape), at::kFloat);
+      const LossMemory planned = loss_memory(shape, VocabularyStripes(shape.vocabulary, shape.cutoffs, 1), rows, kCpuLoss, 4);
+      EXPECT_EQ(sum(allocator.take()), planned.total()) << shape.experts << " experts, " << shape.cutoffs.size() << " cutoffs, " << rows;
     }
 }
 
