@@ -12,6 +12,7 @@ namespace trellis {
 int train_command(std::span<const std::string> arguments);
 int evaluate_command(std::span<const std::string> arguments);
 int generate_command(std::span<const std::string> arguments);
+int plan_command(std::span<const std::string> arguments);
 int checkpoint_command(std::span<const std::string> arguments);
 
 }  // namespace trellis

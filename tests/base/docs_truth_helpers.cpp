@@ -15,7 +15,7 @@ const std::set<std::string> kWithCommands = {"trellis", "trellis-preprocess"};
 const std::set<std::string> kCommandsOfTwoWords = {"checkpoint"};
 // what a bare `--flag` may belong to
 const std::vector<std::pair<std::string, std::string>> kFlagOwners = {
-    {"trellis", "train"}, {"trellis", "evaluate"}, {"trellis", "generate"}, {"trellis", "checkpoint import"}, {"trellis", "checkpoint export"}, {"trellis-preprocess", "text"}, {"trellis-preprocess", "images"},
+    {"trellis", "train"}, {"trellis", "evaluate"}, {"trellis", "generate"}, {"trellis", "plan"}, {"trellis", "checkpoint import"}, {"trellis", "checkpoint export"}, {"trellis-preprocess", "text"}, {"trellis-preprocess", "images"},
     {"parity", ""},       {"trellis", ""},         {"launch/setup", ""},           {"launch/build", ""},
     {"launch/clean", ""}, {"tests/run", ""},       {"launch/quickstart", ""}};
 
