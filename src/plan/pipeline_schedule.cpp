@@ -64,6 +64,7 @@ std::int64_t best_chunks(int stages, double overhead, double per_step, std::int6
 std::int64_t chunks_by_trials(int stages, const ChunkTrial& few, const ChunkTrial& many, std::int64_t steps) {
   // seconds = chunks * overhead + steps * per_step
   const double overhead = (many.seconds - few.seconds) / static_cast<double>(many.chunks - few.chunks);
+  if (!(overhead > 0)) return many.chunks;  // too little to be seen, which says nothing of more chunks than were tried
   const double per_step = (few.seconds - static_cast<double>(few.chunks) * overhead) / static_cast<double>(steps);
   return best_chunks(stages, overhead, per_step, steps);
 }
