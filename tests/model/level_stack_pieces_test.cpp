@@ -245,6 +245,42 @@ TEST(LevelStream, GivesTheSameForward) {
   }
 }
 
+// What a stage hands down is there before the kernel's gradient, which then comes out the same.
+TEST(LevelStack, TheKernelsGradientMayBeMadeApart) {
+  for (const Keep keep : {Keep::gates, Keep::states}) {
+    const StackCase c = random_case({.dilations = {1}}, 6);
+    const ConvolutionKernels kernels{c.input_kernel, c.hidden_kernel, c.bias};
+    const auto run = [&](bool apart) {
+      LevelStack stack(c.shape, {2, c.shape.levels}, c.lanes, c.steps, keep, at::TensorOptions(at::kDouble));
+      const ConvolutionKernels gradients{at::zeros_like(c.input_kernel), at::zeros_like(c.hidden_kernel), at::zeros_like(c.bias)};
+      if (apart) stack.defer_kernel_gradient();
+      stack.begin_window(c.steps, c.history, c.hidden_mask, c.output_masks);
+      stack.embedded({0, c.steps}).copy_(c.embedded);
+      stack.input_hidden({0, c.steps}).fill_(0.3);
+      stack.input_cell({0, c.steps}).fill_(0.2);
+      for (const Range time : {Range{0, 9}, Range{9, c.steps}}) stack.forward(time, kernels);
+      for (std::size_t n = 0; n < c.d_outputs.size(); ++n) {
+        const at::Tensor d_output = stack.d_output(static_cast<std::int64_t>(n));
+        if (d_output.defined()) d_output.copy_(c.d_outputs[n]);
+      }
+      for (const Range time : {Range{9, c.steps}, Range{0, 9}}) {
+        const auto rows = [&](const at::Tensor& t) { return t.narrow(0, time.begin * c.lanes, time.size() * c.lanes); };
+        stack.backward(time, kernels, gradients, rows(c.d_result_hidden), rows(c.d_result_cell));
+      }
+      const std::vector<at::Tensor> handed_down{stack.d_input_hidden().clone(), stack.d_input_cell().clone(), stack.d_embedded().clone()};
+      if (apart) {
+        EXPECT_EQ(at::equal(gradients.hidden, at::zeros_like(gradients.hidden)), keep == Keep::gates);
+        stack.finish_kernel_gradient(gradients);
+      }
+      std::vector<at::Tensor> all{gradients.input, gradients.hidden, gradients.bias};
+      all.insert(all.end(), handed_down.begin(), handed_down.end());
+      return all;
+    };
+    const std::vector<at::Tensor> whole = run(false), apart = run(true);
+    for (std::size_t n = 0; n < whole.size(); ++n) EXPECT_TRUE(at::equal(whole[n], apart[n])) << "tensor " << n;
+  }
+}
+
 TEST(LevelStack, GradientsAreAddedToWhatIsThere) {
   const StackCase c = random_case({}, 4);
   const StackAnswer expected = one_call(c);
