@@ -50,6 +50,7 @@ void name_this_thread(StaticName name);
 
 // Nanoseconds of the steady clock: since the machine's start, the same in every process on it.
 std::int64_t steady_nanoseconds();
+inline double steady_seconds() { return static_cast<double>(steady_nanoseconds()) * 1e-9; }
 
 struct SpanRecord {
   const char* name;

@@ -11,8 +11,6 @@ namespace {
 // Between two stages; messages of one tag keep their order.
 constexpr int kHiddenTag = 1, kCellTag = 2, kHiddenGradientTag = 3, kCellGradientTag = 4;
 
-double now_seconds() { return static_cast<double>(steady_nanoseconds()) * 1e-9; }
-
 void wait_all(std::vector<Pending>& pending) {
   for (Pending& one : pending) one.wait();
   pending.clear();
@@ -105,9 +103,9 @@ void PipelineStage::forward(const ConvolutionKernels& kernels) {
         received_[2 * n + 1].wait();
         break;
       case Action::Kind::forward: {
-        const double begun = now_seconds();
+        const double begun = steady_seconds();
         stack.forward(unit.time, kernels);
-        forward_seconds_ += now_seconds() - begun;
+        forward_seconds_ += steady_seconds() - begun;
         break;
       }
       case Action::Kind::send:
@@ -180,9 +178,9 @@ void PipelineStage::post_gradient_receive(std::size_t n) {
 void PipelineStage::backward_unit(std::size_t n, const ConvolutionKernels& kernels, const ConvolutionKernels& gradients) {
   const WorkUnit& unit = units_[n];
   const Message from_above = is_last() ? Message{} : rows_in(gradients_in_[n % gradients_in_.size()], rows_of(unit));
-  const double begun = now_seconds();
+  const double begun = steady_seconds();
   stack_of(unit).backward(unit.time, kernels, gradients, from_above.hidden, from_above.cell);
-  (unit.time.begin == 0 ? last_backward_seconds_ : backward_seconds_) += now_seconds() - begun;
+  (unit.time.begin == 0 ? last_backward_seconds_ : backward_seconds_) += steady_seconds() - begun;
 }
 
 void PipelineStage::backward(const ConvolutionKernels& kernels, const ConvolutionKernels& gradients) {

@@ -29,6 +29,7 @@ StepResult TrainingStep::run(std::int64_t step, double learning_rate) {
         "resume from the last checkpoint, or begin anew, with a lower optimizer.learning_rate or a smaller optimizer.clip", groups_.world.size());
   }
   optimizer_.update(weights_, gradients_, clipping_factor(result.gradient_norm, rule_.clip), learning_rate, step + 1);
+  if (plan_check_) plan_check_->after_step();
   return result;
 }
 

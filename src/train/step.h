@@ -2,8 +2,12 @@
 // same update of what it holds.
 #pragma once
 
+#include <algorithm>
+#include <optional>
+
 #include "comm/mesh_groups.h"
 #include "train/optimizer.h"
+#include "train/plan_check.h"
 #include "train/task.h"
 
 namespace trellis {
@@ -19,6 +23,9 @@ class TrainingStep {
   TrainingStep(const MeshGroups& groups, Task& task, const OptimizerRule& rule, at::TensorOptions options);
 
   const MeshGroups& groups() const { return groups_; }
+
+  // The first steps are held against what is planned for them; chunks: of time, 0 where they are to be measured.
+  void check_plan(const RunNumbers& run, std::int64_t chunks) { plan_check_.emplace(run, groups_, std::max<std::int64_t>(1, chunks)); }
 
   Task& task() { return task_; }
   Parameters& weights() { return weights_; }
@@ -37,6 +44,7 @@ class TrainingStep {
   OptimizerRule rule_;
   Parameters weights_, gradients_;
   Optimizer optimizer_;
+  std::optional<PlanCheck> plan_check_;
 };
 
 }  // namespace trellis

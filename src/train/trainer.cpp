@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
 #include <string>
 #include <utility>
@@ -29,16 +28,13 @@
 #include "train/make_task.h"
 #include "train/profile.h"
 #include "train/run_directory.h"
+#include "train/run_numbers_from.h"
 #include "train/signals.h"
 #include "train/step.h"
 #include "train/stop_rules.h"
 
 namespace trellis {
 namespace {
-
-double now_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 class Trainer {
  public:
@@ -85,7 +81,7 @@ class Trainer {
   std::optional<std::int64_t> saved_step_;
   std::optional<MetricsWriter> metrics_;   // rank 0
   std::optional<Progress> progress_;       // rank 0
-  double started_ = now_seconds(), interval_started_ = started_;
+  double started_ = steady_seconds(), interval_started_ = started_;
   std::int64_t interval_scored_ = 0;
   double step_overhead_ = 0;  // seconds of the interval that went into validation and checkpoints
 };
@@ -107,6 +103,9 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
   groups_.emplace(mesh_groups_on(ranks_, device_, mesh_from(settings_, ranks_.size())));
   task_ = make_training_task(ranks_, *groups_, data_, settings_, shape, options);
   training_.emplace(*groups_, *task_, optimizer_rule_from(settings_), options);
+  if (ranks_.size() > 1 && data_.is_text()) {
+    training_->check_plan(run_numbers_from(settings_, shape, device_.is_cuda()), settings_.mesh.chunks.count);
+  }
   load_or_initialize();
   task_->begin_pass(state_.epoch, state_.window);
 
@@ -224,9 +223,9 @@ void Trainer::validate_now(bool epoch_ended) {
   if (!validation_due(epoch_ended)) return;
   const TimeSpan timed("validation", {.step = state_.step});
   if (progress_) progress_->clear();
-  const double begun = now_seconds();
+  const double begun = steady_seconds();
   const EvaluationResult result = evaluator_->run(training_->evaluated_weights());
-  const double seconds = now_seconds() - begun;
+  const double seconds = steady_seconds() - begun;
   observe_plateau(result.loss_nats, epoch_ended);
   const bool is_best = std::isfinite(result.loss_nats) && (!state_.best || result.loss_nats < state_.best->loss_nats);
   if (is_best) {
@@ -268,7 +267,7 @@ void Trainer::save() {
   if (saved_step_ == state_.step) return;
   const TimeSpan timed("checkpoint", {.step = state_.step});
   if (progress_) progress_->clear();
-  const double begun = now_seconds();
+  const double begun = steady_seconds();
   const Optimizer& optimizer = training_->optimizer();
   state_.chunks = task_->chunk_choice();
   state_.averaged_updates = optimizer.averaging() ? std::optional(optimizer.averaged_updates()) : std::nullopt;
@@ -277,7 +276,7 @@ void Trainer::save() {
   saved_step_ = state_.step;
   prune_checkpoints(ranks_.world, directory_.checkpoints(), settings_.checkpoint.keep,
                     state_.best ? std::optional(state_.best->step) : std::nullopt);
-  step_overhead_ += now_seconds() - begun;
+  step_overhead_ += steady_seconds() - begun;
   agree(ranks_.world, [&] {
     if (!metrics_) return;
     metrics_->write(CheckpointEvent{.step = state_.step, .path = report.path.string(), .bytes = report.bytes_total, .seconds = report.seconds});
@@ -289,7 +288,7 @@ void Trainer::report_step(const StepResult& result, double learning_rate) {
   const TimeSpan timed("report", {.step = state_.step});
   interval_scored_ += result.loss.scored;
   if (!metrics_) return;
-  const double now = now_seconds();
+  const double now = steady_seconds();
   const double seconds = std::max(1e-9, now - interval_started_ - step_overhead_);
   const double rate = static_cast<double>(interval_scored_) / seconds;
   const bool due = state_.step % settings_.log.every == 0;
@@ -332,9 +331,9 @@ void Trainer::end_profile(bool run_ended) {
   if (!profile_ || !(run_ended || state_.step == profile_->steps().last)) return;
   if (progress_) progress_->clear();
   if (profile_->recording()) {
-    const double begun = now_seconds();
+    const double begun = steady_seconds();
     profile_->end(state_.step);
-    step_overhead_ += now_seconds() - begun;
+    step_overhead_ += steady_seconds() - begun;
   } else if (ranks_.rank() == 0) {
     log_warning("nothing was profiled: the run ends with step {}, before step {}", state_.step, profile_->steps().first);
   }
@@ -344,7 +343,7 @@ void Trainer::end_profile(bool run_ended) {
 // Collective: all ranks stop, or none.
 std::optional<Stop> Trainer::stop_after_step() {
   const TimeSpan timed("stop or go on");
-  const double elapsed = now_seconds() - started_;
+  const double elapsed = steady_seconds() - started_;
   std::array<std::int64_t, 3> flags{signals_.stop_requested(), signals_.checkpoint_requested(),
                                     settings_.train.seconds > 0 && elapsed >= settings_.train.seconds};
   ranks_.world.all_reduce(flags, Reduction::max);
