@@ -13,6 +13,7 @@
 #include "checkpoint/hdf5.h"
 #include "mpi/agreement.h"
 #include "mpi/file_errors.h"
+#include "mpi/wait_monitor.h"
 
 namespace trellis::checkpoint {
 namespace {
@@ -124,6 +125,7 @@ std::optional<std::string> write_rows(hid_t dataset, hid_t transfer, const Tenso
     selected = selected && H5Sselect_hyperslab(file, H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr) >= 0;
   const std::byte nothing[8] = {};  // an address is wanted even for no rows
   const void* data = rows.empty() ? nothing : call.data;
+  const MonitoredWait monitored("a collective write to a checkpoint");
   const bool written = H5Dwrite(dataset, stored_type(slice.type), memory, file, transfer, data) >= 0;
   if (written && selected) return std::nullopt;
   return hdf5_reason();
@@ -164,14 +166,18 @@ std::int64_t write_slices(const Communicator& communicator, const fs::path& path
   H5Pset_dxpl_mpio(transfer, H5FD_MPIO_COLLECTIVE);
 
   const AbortOnFileError no_rank_waits_for_ever;
-  Hdf5File file(H5Fopen(path.c_str(), H5F_ACC_RDWR, access));
+  const auto together = [](auto&& call) {
+    const MonitoredWait monitored("the opening or closing of a checkpoint by all ranks");
+    return call();
+  };
+  Hdf5File file(together([&] { return H5Fopen(path.c_str(), H5F_ACC_RDWR, access); }));
   agree(communicator, [&] {
     if (!file.valid()) throw failure("open the checkpoint file on all ranks", file.reason(), path);
   });
   std::int64_t bytes = 0;
   for (std::size_t t = 0; t < slices.size(); ++t) {
     const TensorSlice& slice = slices[t];
-    Hdf5Dataset dataset(H5Dopen2(file, slice.name.c_str(), H5P_DEFAULT));
+    Hdf5Dataset dataset(together([&] { return H5Dopen2(file, slice.name.c_str(), H5P_DEFAULT); }));
     agree(communicator, [&] {
       if (!dataset.valid()) throw failure("open dataset " + slice.name, dataset.reason(), path);
     });
@@ -186,7 +192,7 @@ std::int64_t write_slices(const Communicator& communicator, const fs::path& path
     });
   }
   agree(communicator, [&] {
-    if (!file.close()) throw failure("close the checkpoint file", file.reason(), path);
+    if (!together([&] { return file.close(); })) throw failure("close the checkpoint file", file.reason(), path);
   });
   return bytes;
 }

@@ -13,6 +13,7 @@
 #include "cli/resident_memory.h"
 #include "comm/fault_reporter.h"
 #include "comm/process_group.h"
+#include "comm/watched_mpi.h"
 #include "mpi/agreement.h"
 #include "mpi/run_ranks.h"
 
@@ -61,8 +62,10 @@ int run_on_ranks(CommandLine& line, std::span<const std::string> arguments, cons
     const Communicator world = Communicator::world();
     agree_on_error(world, early);
     faults.emplace(world);
-    Watchdog watchdog(session.rank(), timeout ? timeout() : kDefaultWatchdogTimeout, [&](const Watchdog::Report& report) { faults->end_job(report); });
+    const auto on_expired = [&](const Watchdog::Report& report) { faults->end_job(report); };
+    Watchdog watchdog(session.rank(), timeout ? timeout() : kDefaultWatchdogTimeout, on_expired);
     const std::jthread serving = faults->serve(watchdog);
+    const WatchedMpi watched(watchdog);
     const ProcessGroup group(make_backend(at::Device(at::kCPU), world, {.timeout = backend_timeout(&watchdog)}), "world", &watchdog);
     release_startup_pages();
     return work(Ranks{world, group}, session);

@@ -138,7 +138,6 @@ void FaultReporter::report_and_end(const std::string& cause) {
     if (place == 1 || !place) {
       print_table(cause, own, until);
       put(kPrinted, "1");
-      std::this_thread::sleep_for(300ms);  // the store may be this process's
     } else {
       bool printed = false;
       while (!printed && Clock::now() < until + 2s) {
@@ -147,6 +146,7 @@ void FaultReporter::report_and_end(const std::string& cause) {
       }
       if (!printed) print_table(cause, own, Clock::now());
     }
+    std::this_thread::sleep_for(300ms);  // a store that others are asking may be this process's
   }
   std::fflush(nullptr);
   std::_Exit(static_cast<int>(ExitCode::watchdog));

@@ -53,7 +53,8 @@ Row row_of(const RankAnswer& rank) {
     row.before = "nothing yet";
   } else {
     const auto& last = report.ended.back();
-    row.before = fmt::format("{} in group {}, {} ago", last.text, report.groups[static_cast<std::size_t>(last.group)].name, seconds(last.milliseconds));
+    const std::string& group = report.groups[static_cast<std::size_t>(last.group)].name;
+    row.before = fmt::format("{} in group {}, {} ago", last.text, group, seconds(last.milliseconds));
   }
   return row;
 }
@@ -78,8 +79,8 @@ std::string collective_line(std::span<const RankAnswer> ranks, const std::string
     const RankReport::Operation* found = nullptr;
     for (const auto* operations : {&rank->report->open, &rank->report->ended}) {
       for (const auto& operation : *operations) {
-        if (!operation.message && operation.number == number && rank->report->groups[static_cast<std::size_t>(operation.group)].name == name)
-          found = &operation;
+        if (operation.message || operation.number != number) continue;
+        if (rank->report->groups[static_cast<std::size_t>(operation.group)].name == name) found = &operation;
       }
     }
     if (found && found->signature != signature)
@@ -115,7 +116,12 @@ std::string fault_table(std::span<const RankAnswer> ranks) {
     place_width = std::max(place_width, rank.place.size());
     waits_width = std::max(waits_width, rows.back().waits.size());
   }
-  std::string table = fmt::format("{:>5}  {:<{}}  {:<{}}  {:>8}  {}\n", "rank", "where", place_width, "waits in", waits_width, "since", "last ended");
+  const auto line_of = [&](const auto& rank, const std::string& place, const Row& row) {
+    std::string line = fmt::format("{:>5}  {:<{}}  {:<{}}  {:>8}  {}", rank, place, place_width, row.waits, waits_width, row.since, row.before);
+    line.erase(line.find_last_not_of(' ') + 1);
+    return line + '\n';
+  };
+  std::string table = line_of("rank", "where", {"waits in", "since", "last ended"});
   // of very many: the silent ones and those that wait in nothing, then the first
   std::vector<std::size_t> shown;
   const auto telling = [&](std::size_t rank) { return !ranks[rank].report || !first_waited(*ranks[rank].report); };
@@ -125,13 +131,14 @@ std::string fault_table(std::span<const RankAnswer> ranks) {
     }
   }
   std::sort(shown.begin(), shown.end());
-  for (const std::size_t rank : shown) {
-    const Row& row = rows[rank];
-    std::string line = fmt::format("{:>5}  {:<{}}  {:<{}}  {:>8}  {}", rank, ranks[rank].place, place_width, row.waits, waits_width, row.since, row.before);
-    line.erase(line.find_last_not_of(' ') + 1);
-    table += line + '\n';
-  }
+  for (const std::size_t rank : shown) table += line_of(rank, ranks[rank].place, rows[rank]);
   if (shown.size() < ranks.size()) table += fmt::format("  and {} ranks more that wait\n", ranks.size() - shown.size());
+
+  std::vector<int> silent;
+  for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
+    if (!ranks[rank].report) silent.push_back(static_cast<int>(rank));
+  }
+  if (!silent.empty()) table += fmt::format("SILENT: {}\n", ranks_text(silent));
 
   std::set<std::pair<std::string, std::uint64_t>> seen;
   std::size_t lines = 0;

@@ -21,6 +21,10 @@ std::string host_name() {
   return name;
 }
 
+double seconds_since(std::chrono::steady_clock::time_point time) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - time).count();
+}
+
 }  // namespace
 
 std::string Watchdog::Report::text() const {
@@ -43,7 +47,7 @@ Watchdog::Waits Watchdog::waits() const {
   Waits waits;
   for (const Entry& entry : entries_) {
     if (entry.operation == 0)
-      waits.scopes.push_back(entry.name);
+      waits.scopes.push_back(fmt::format("{}, for {:.1f} s", entry.name, seconds_since(entry.deadline - timeout_)));
     else
       waits.operations.push_back(entry.operation);
   }
@@ -60,9 +64,10 @@ void Watchdog::watch(const std::stop_token& stop) {
       idle_ = false;
       continue;
     }
-    if (std::chrono::steady_clock::now() < first->deadline) {
+    const auto deadline = first->deadline;  // a copy: the guard may end, and its entry with it, during the wait
+    if (std::chrono::steady_clock::now() < deadline) {
       // A guard that ends meanwhile need not wake this thread: it looks again at the old deadline.
-      changed_.wait_until(lock, stop, first->deadline, [] { return false; });
+      changed_.wait_until(lock, stop, deadline, [] { return false; });
       continue;
     }
     first->reported = true;

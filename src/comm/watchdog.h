@@ -68,7 +68,7 @@ class Watchdog {
     Watchdog* watchdog_;
     std::list<Entry>::iterator entry_;
   };
-  // What is monitored now, the oldest first: operations of the log by their ids, other scopes by their names.
+  // What is monitored now, the oldest first: operations of the log by their ids, other scopes by name and time.
   struct Waits {
     std::vector<std::uint64_t> operations;
     std::vector<std::string> scopes;

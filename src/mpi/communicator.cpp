@@ -7,6 +7,7 @@
 #include "base/errors.h"
 #include "base/time_span.h"
 #include "mpi/check.h"
+#include "mpi/wait_monitor.h"
 
 namespace trellis {
 namespace {
@@ -33,18 +34,21 @@ Communicator::Communicator(MPI_Comm owned) : handle_(owned), exceptions_at_start
 }
 
 Communicator Communicator::world() {
+  const MonitoredWait monitored("the making of a communicator");
   MPI_Comm copy = MPI_COMM_NULL;
   check_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &copy), "MPI_Comm_dup");
   return Communicator(copy);
 }
 
 Communicator Communicator::duplicate() const {
+  const MonitoredWait monitored("the making of a communicator");
   MPI_Comm copy = MPI_COMM_NULL;
   check_mpi(MPI_Comm_dup(handle_, &copy), "MPI_Comm_dup");
   return Communicator(copy);
 }
 
 Communicator Communicator::split(int color, int key) const {
+  const MonitoredWait monitored("the making of a communicator");
   MPI_Comm part = MPI_COMM_NULL;
   check_mpi(MPI_Comm_split(handle_, color, key, &part), "MPI_Comm_split");
   return Communicator(part);
@@ -78,11 +82,13 @@ void Communicator::release() noexcept {
 
 void Communicator::barrier() const {
   const TimeSpan timed("barrier");
+  const MonitoredWait monitored("a barrier of all ranks");
   check_mpi(MPI_Barrier(handle_), "MPI_Barrier");
 }
 
 void Communicator::all_reduce(std::span<double> values, Reduction reduction) const {
   const TimeSpan timed("all-reduce of numbers");
+  const MonitoredWait monitored("an all-reduce of numbers");
   if (reduction != Reduction::sum) {
     check_mpi(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_DOUBLE,
                             operation(reduction), handle_),
@@ -101,6 +107,7 @@ void Communicator::all_reduce(std::span<double> values, Reduction reduction) con
 
 void Communicator::all_reduce(std::span<std::int64_t> values, Reduction reduction) const {
   const TimeSpan timed("all-reduce of numbers");
+  const MonitoredWait monitored("an all-reduce of numbers");
   check_mpi(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_INT64_T,
                           operation(reduction), handle_),
             "MPI_Allreduce");
@@ -117,12 +124,14 @@ std::int64_t Communicator::all_reduce(std::int64_t value, Reduction reduction) c
 }
 
 std::vector<std::int64_t> Communicator::all_gather(std::int64_t value) const {
+  const MonitoredWait monitored("an all-gather of numbers");
   std::vector<std::int64_t> all(size_);
   check_mpi(MPI_Allgather(&value, 1, MPI_INT64_T, all.data(), 1, MPI_INT64_T, handle_), "MPI_Allgather");
   return all;
 }
 
 std::vector<std::int64_t> Communicator::all_gather(std::span<const std::int64_t> values) const {
+  const MonitoredWait monitored("an all-gather of numbers");
   const int n = static_cast<int>(values.size());
   std::vector<std::int64_t> all(values.size() * size_);
   check_mpi(MPI_Allgather(values.data(), n, MPI_INT64_T, all.data(), n, MPI_INT64_T, handle_), "MPI_Allgather");
@@ -130,12 +139,14 @@ std::vector<std::int64_t> Communicator::all_gather(std::span<const std::int64_t>
 }
 
 std::vector<double> Communicator::all_gather(double value) const {
+  const MonitoredWait monitored("an all-gather of numbers");
   std::vector<double> all(size_);
   check_mpi(MPI_Allgather(&value, 1, MPI_DOUBLE, all.data(), 1, MPI_DOUBLE, handle_), "MPI_Allgather");
   return all;
 }
 
 void Communicator::broadcast(std::span<std::byte> bytes, int root) const {
+  const MonitoredWait monitored("a broadcast of bytes");
   const auto total = static_cast<std::int64_t>(bytes.size());
   for (std::int64_t done = 0; done < total; done += kLargestCount) {
     const int count = static_cast<int>(std::min(kLargestCount, total - done));
@@ -144,6 +155,7 @@ void Communicator::broadcast(std::span<std::byte> bytes, int root) const {
 }
 
 std::int64_t Communicator::broadcast(std::int64_t value, int root) const {
+  const MonitoredWait monitored("a broadcast of a number");
   check_mpi(MPI_Bcast(&value, 1, MPI_INT64_T, root, handle_), "MPI_Bcast");
   return value;
 }
@@ -156,6 +168,7 @@ std::string Communicator::broadcast(const std::string& text, int root) const {
 }
 
 std::vector<std::string> Communicator::gather(const std::string& text, int root) const {
+  const MonitoredWait monitored("a gather of texts");
   const std::vector<std::int64_t> lengths = all_gather(static_cast<std::int64_t>(text.size()));
   std::vector<int> counts(size_), offsets(size_);
   std::int64_t total = 0;

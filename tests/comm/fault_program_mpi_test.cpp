@@ -11,6 +11,7 @@
 
 #include "comm/fault_reporter.h"
 #include "comm/mesh_groups.h"
+#include "comm/watched_mpi.h"
 #include "mpi/run_ranks.h"
 
 namespace {
@@ -23,6 +24,7 @@ void commit(const std::string& fault, const MeshGroups& groups) {
   if (fault == "killed") raise(SIGKILL);
   if (fault == "stopped") raise(SIGSTOP);
   if (fault == "busy") std::this_thread::sleep_for(1min);
+  if (fault == "barrier") Communicator::world().barrier();
   if (fault == "other") groups.world.all_gather(all, tensor);
   if (fault == "message") groups.replica.start_receive(tensor, (groups.replica.rank() + 1) % groups.replica.size(), 7).wait();
   if (fault == "late") std::this_thread::sleep_for(500ms);
@@ -38,10 +40,12 @@ int main(int argc, char** argv) {
     faults.emplace(communicator);
     Watchdog watchdog(session.rank(), 1500ms, [&](const Watchdog::Report& report) { faults->end_job(report); });
     const std::jthread serving = faults->serve(watchdog);
+    const WatchedMpi watched(watchdog);
     const ProcessGroup world(make_backend(at::kCPU, communicator, {.timeout = backend_timeout(&watchdog)}), "world", &watchdog);
     const int stages = world.size() % 2 == 0 ? 2 : 1;
     const MeshGroups groups =
-        make_mesh_groups({.data = world.size() / stages, .pipeline = stages, .vocabulary = 1}, world, split_communicator(communicator, at::kCPU, &watchdog));
+        make_mesh_groups({.data = world.size() / stages, .pipeline = stages, .vocabulary = 1}, world,
+                         split_communicator(communicator, at::kCPU, &watchdog));
     const std::string fault = argc > 1 ? argv[1] : "late";
     const int culprit = argc > 2 ? std::stoi(argv[2]) : world.size() - 1;
     for (int step = 1; step <= 3; ++step) {

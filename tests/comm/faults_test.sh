@@ -63,6 +63,7 @@ check "a rank that computes for ever" 76 3 busy 2 "$table" "^    2 .*nothing: it
   "ranks 0, 1 in it; NOT COME TO IT: rank 2"
 check "a rank that waits for a message" 76 4 message 3 "$table" "^    3 .*receive 1 of Float \[10\] from rank 0 with tag 7 in group replica 1" \
   "ranks 0-2 in it; NOT COME TO IT: rank 3" "with tag 7 \(rank 3\): rank 2 of the world, which it waits for: all_reduce 2"
+check "a rank that waits in MPI's own call" 76 2 barrier 1 "^    1 .*the making of a communicator|^    1 .*a barrier of all ranks" "NOT COME TO IT: rank 1"
 check "a rank in another collective" 70 2 other 1 "collective 2 of this group is .*(all_reduce|all_gather) of 40* bytes of Float on rank [01], but on rank [01] it is all_(reduce|gather)"
 check "nobody at fault" 0 4 late 1
 [[ ! -s $output ]] || fail "ranks without a fault print something"

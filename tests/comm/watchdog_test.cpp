@@ -61,6 +61,23 @@ TEST(Watchdog, ReportsEachOfSeveralScopesOnce) {
   }
 }
 
+// Guards that come and go while the watchdog waits for an earlier one's deadline must not make it miss a later one's.
+TEST(Watchdog, NoticesTheLastOfManyScopes) {
+  for (int time = 0; time < 10; ++time) {
+    std::promise<std::string> reported;
+    Watchdog watchdog(0, 30ms, [&](const Watchdog::Report& report) { reported.set_value(report.name); });
+    std::vector<std::string> memory;
+    for (int i = 0; i < 300; ++i) {
+      const Watchdog::Guard guard(&watchdog, "short " + std::to_string(i));
+      memory.push_back(std::string(static_cast<std::size_t>(40 + i % 60), '\x7f'));  // takes the places of what the guards leave
+    }
+    const Watchdog::Guard slow(&watchdog, "slow");
+    auto future = reported.get_future();
+    ASSERT_EQ(future.wait_for(10s), std::future_status::ready);
+    EXPECT_EQ(future.get(), "slow");
+  }
+}
+
 TEST(Watchdog, NoWatchdogMonitorsNothing) {
   const Watchdog::Guard guard(nullptr, "free");
 }
