@@ -37,9 +37,8 @@ void settle(const at::Tensor& tensor) {
   if (tensor.device().is_cuda()) tensor.flatten()[0].item();
 }
 
-// The lower quartile: what else the machine does can only make a call slower.
-double usual(std::vector<double> values) {
-  const std::size_t place = values.size() / 4;
+double median(std::vector<double> values) {
+  const std::size_t place = values.size() / 2;
   std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(place), values.end());
   return values[place];
 }
@@ -134,7 +133,7 @@ class Measurement {
   }
 
  private:
-  // Seconds of a call: usual ones of several, of the slowest rank. The first is not counted; all ranks call equally often.
+  // Seconds of a call: the median of several, of the slowest rank. The first is not counted; all ranks call equally often.
   template <class F>
   double timed(const F& call) {
     std::vector<double> seconds;
@@ -147,7 +146,7 @@ class Measurement {
       seconds.push_back(now() - begin);
       all = ranks_.world.all_reduce(all + seconds.back(), Reduction::max);
     }
-    return ranks_.world.all_reduce(usual(seconds), Reduction::max);
+    return ranks_.world.all_reduce(median(seconds), Reduction::max);
   }
 
   Parameters initial(const TrellisShape& shape) const {
@@ -179,9 +178,10 @@ class Measurement {
       if (stack.d_output(number).defined()) stack.d_output(number).zero_();
     }
     stack.defer_kernel_gradient();
-    double kernel_gradient = 0;  // seconds in the window that was run last
+    std::vector<double> units, kernel_gradients;  // seconds in each window
     const auto run_window = [&](std::int64_t count) {
       const std::vector<Range> times = split_steps(run_.steps, count);
+      const double begin = now();
       stack.begin_window(run_.steps, history, {}, {});
       for (const Range time : times) stack.forward(time, kernels);
       for (auto time = times.rbegin(); time != times.rend(); ++time) {
@@ -189,24 +189,22 @@ class Measurement {
         stack.backward(*time, kernels, sums, d_hidden.narrow(0, 0, rows), d_cell.narrow(0, 0, rows));
       }
       settle(gradients.flat());
-      const double begin = now();
+      const double middle = now();
       stack.finish_kernel_gradient(sums);
       settle(gradients.flat());
-      kernel_gradient = now() - begin;
+      units.push_back(middle - begin);
+      kernel_gradients.push_back(now() - middle);
     };
-    std::vector<double> windows;
     const auto units_of_window = [&](std::int64_t count) {
-      windows.clear();
-      const double all = timed([&] {
-        run_window(count);
-        windows.push_back(kernel_gradient);
-      });
-      return all - ranks_.world.all_reduce(usual(windows), Reduction::max);
+      run_window(count);
+      units.clear(), kernel_gradients.clear();
+      timed([&] { run_window(count); });
+      return ranks_.world.all_reduce(median(units), Reduction::max);
     };
     StackTiming timing{.levels = levels.size(), .rows = run_.steps * lanes_, .chunks = std::min(kChunks, run_.steps)};
     timing.cut = units_of_window(timing.chunks);
     timing.whole = units_of_window(1);
-    timing.window = ranks_.world.all_reduce(usual(windows), Reduction::max);
+    timing.window = ranks_.world.all_reduce(median(kernel_gradients), Reduction::max);
     return timing;
   }
 
