@@ -247,6 +247,8 @@ Rates measure_rates(const Ranks& ranks, const ProcessGroup& group, const Setting
   Rates rates = assumed;
   Measurement measurement(ranks, group, settings, run, lanes, options);
   rates.body = measurement.body();
+  // Other work on the machine may hide what a chunk costs; were it nothing, chunks of one step would seem best.
+  rates.body->unit_level = std::max(rates.body->unit_level, costs_of(run, assumed).body.unit_level / 2);
   std::tie(rates.loss_row, rates.loss_window) = measurement.loss();
   rates.update_element = measurement.update_element();
   rates.window_kernels = measurement.window_kernels();
