@@ -37,7 +37,7 @@ TiedSoftmax::TiedSoftmax(const TrellisShape& shape, std::int64_t rows, const Voc
     logits = std::max(logits, of_cluster * span(cluster).classes());
     tile_rows = std::max(tile_rows, of_cluster);
   }
-  for (int slot = 0; slot < (share.group ? 2 : 1); ++slot) {
+  for (int slot = 0; slot < tiles_alive(share.stripes.ranks()); ++slot) {
     slots_.push_back({at::empty({logits}, options), StripedCrossEntropy(share.group, tile_rows, options)});
   }
   if (shape.cutoffs.empty()) return;
@@ -58,7 +58,7 @@ std::int64_t TiedSoftmax::most_classes(std::int64_t cluster) const {
 
 std::int64_t TiedSoftmax::most_tile_rows(std::int64_t cluster) const {
   return softmax_tile_rows(most_classes(cluster), options_.device().is_cuda() ? kGpuLoss : kCpuLoss,
-                           static_cast<std::int64_t>(options_.dtype().itemsize()));
+                           static_cast<std::int64_t>(options_.dtype().itemsize()), share_.stripes.ranks());
 }
 
 void TiedSoftmax::add_tiles(std::vector<Tile>& tiles, const Tile& rows, std::int64_t most_rows) const {

@@ -21,7 +21,7 @@ std::int64_t most_segment_rows(std::int64_t largest_share, int ranks, const Loss
 LossMemory loss_memory(const TrellisShape& shape, const VocabularyStripes& stripes, std::int64_t rows, const LossLimits& limits,
                        std::int64_t element_bytes) {
   const bool striped = stripes.ranks() > 1;
-  const std::int64_t slots = striped ? 2 : 1;  // numbers of one tile travel while the next is computed
+  const std::int64_t slots = tiles_alive(stripes.ranks());
   LossMemory memory;
   std::int64_t logits = 0, tile_rows = 0;
   if (const std::int64_t K = shape.experts; K > 0) {
@@ -33,7 +33,7 @@ LossMemory loss_memory(const TrellisShape& shape, const VocabularyStripes& strip
   } else {
     for (std::int64_t cluster = 0; cluster < stripes.clusters(); ++cluster) {
       const std::int64_t classes = stripes.stripe(cluster, 0).size() + (cluster == 0 ? stripes.clusters() - 1 : 0);
-      const std::int64_t of_cluster = std::min(rows, softmax_tile_rows(classes, limits, element_bytes));
+      const std::int64_t of_cluster = std::min(rows, softmax_tile_rows(classes, limits, element_bytes, stripes.ranks()));
       logits = std::max(logits, of_cluster * classes);
       tile_rows = std::max(tile_rows, of_cluster);
     }

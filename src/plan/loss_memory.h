@@ -12,18 +12,29 @@ namespace trellis {
 // Bytes that the loss may use for what it works on at a time.
 //   softmax, mixture  the logits of one tile. Larger tiles mean fewer passes over the embedding's gradient; a CPU wants them in
 //                     its cache, a GPU large products. A mixture has as many logits a row as it has experts
+//   large_cluster     the same where that is less than kGoodTileRows rows: each tile reads all of the cluster's words and their
+//                     gradient, so with few rows at a time that is what takes the time
+//   shared_cluster    the same where words lie with several ranks, of all tiles that are alive at a time: there is little to spare
+//                     beside what ranks exchange, and a rank's words are fewer
 //   segment           rows that a vocabulary group gathers at once. More mean larger products for the tail clusters, whose rows
 //                     are few of them
 struct LossLimits {
-  std::int64_t softmax, mixture, segment;
+  std::int64_t softmax, large_cluster, shared_cluster, mixture, segment;
 };
-inline constexpr LossLimits kCpuLoss{std::int64_t{6} << 20, std::int64_t{16} << 20, std::int64_t{8} << 20};
-inline constexpr LossLimits kGpuLoss{std::int64_t{256} << 20, std::int64_t{512} << 20, std::int64_t{64} << 20};
+inline constexpr std::int64_t kMebibyte = std::int64_t{1} << 20;
+inline constexpr LossLimits kCpuLoss{6 * kMebibyte, 112 * kMebibyte, 32 * kMebibyte, 16 * kMebibyte, 4 * kMebibyte};
+inline constexpr LossLimits kGpuLoss{256 * kMebibyte, 256 * kMebibyte, 512 * kMebibyte, 512 * kMebibyte, 64 * kMebibyte};
+inline constexpr std::int64_t kGoodTileRows = 160, kFewestTileRows = 16;
 
-// The most rows of a softmax's tile, for so many classes of a cluster on the rank that has most.
-constexpr std::int64_t softmax_tile_rows(std::int64_t classes, const LossLimits& limits, std::int64_t element_bytes) {
-  const std::int64_t rows = limits.softmax / (classes * element_bytes);
-  return rows < 16 ? 16 : rows;
+// Tiles of logits that are alive at a time: numbers of one travel while the next is computed.
+constexpr int tiles_alive(int ranks) { return ranks > 1 ? 2 : 1; }
+
+// The most rows of a softmax's tile, for so many classes of a cluster on the rank that has most, and so many ranks.
+constexpr std::int64_t softmax_tile_rows(std::int64_t classes, const LossLimits& limits, std::int64_t element_bytes, int ranks) {
+  const std::int64_t row = classes * element_bytes, rows = limits.softmax / row;
+  if (rows >= kGoodTileRows) return rows;
+  const std::int64_t most = ranks > 1 ? limits.shared_cluster / tiles_alive(ranks) / row : limits.large_cluster / row;
+  return most > kGoodTileRows ? kGoodTileRows : most < kFewestTileRows ? kFewestTileRows : most;
 }
 // Rows of a mixture's tile, for so many words on the rank that has most, where the layer is given `rows` at most.
 std::int64_t mixture_tile_rows(std::int64_t experts, std::int64_t words, std::int64_t rows, const LossLimits& limits,
