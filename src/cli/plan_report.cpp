@@ -105,7 +105,8 @@ std::string plan_table(const RunNumbers& run, const Rates& rates, const PlanHead
   std::string text = fmt::format("network    {} parameters, {}FLOP a token forward, {}FLOP forward and backward\n",
                                  format_count(static_cast<double>(parameter_count(run.shape))), format_count(flops.all()),
                                  format_count(kForwardAndBackward * flops.all()));
-  text += fmt::format("step       {} tokens: {} lanes x {} steps\nrates      {}\n", run.tokens(), run.lanes, run.steps,
+  text += fmt::format("step       {} tokens: {} lanes x {} steps{}\nrates      {}\n", run.tokens(), run.lanes, run.steps,
+                      run.accumulate > 1 ? fmt::format(" x {} windows", run.accumulate) : "",
                       rates_text(rates, heading));
   text +=
       fmt::format("meshes     {} of {} ranks, by predicted time of a step{}; memory of the rank that needs most\n\n", reports.size(),

@@ -7,16 +7,6 @@
 #include "parallel/gradient_reduction.h"
 
 namespace trellis {
-namespace {
-
-VocabularyShare share_of(const MeshGroups& groups, const TrellisShape& shape) {
-  const Mesh& mesh = groups.mesh;
-  return {VocabularyStripes(shape.vocabulary, shape.cutoffs, mesh.vocabulary), mesh.place_of(groups.rank),
-          mesh.vocabulary > 1 ? &groups.vocabulary : nullptr};
-}
-
-}  // namespace
-
 LanguageModel::LanguageModel(const MeshGroups& groups, const TrellisShape& shape, std::int64_t all_lanes, std::int64_t max_steps,
                              const Options& options, at::TensorOptions tensor_options)
     : groups_(groups),
@@ -25,7 +15,7 @@ LanguageModel::LanguageModel(const MeshGroups& groups, const TrellisShape& shape
       lanes_(groups.mesh.lanes_of_replica(all_lanes, groups.mesh.replica_of(groups.rank))),
       options_(options),
       tensor_options_(tensor_options),
-      share_(share_of(groups, shape)),
+      share_(VocabularyShare::of(groups, shape)),
       kernels_(options.activations),
       stage_(shape, groups.replica, lanes_.size(), max_steps,
              {.keep = options.keep, .activations = options.activations, .lane_groups = options.lane_groups,

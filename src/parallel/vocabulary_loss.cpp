@@ -11,16 +11,6 @@ namespace {
 
 constexpr int kRowsTag = 5, kGradientTag = 6;
 
-std::vector<int> holders_of(const TrellisShape& shape, int stages) {
-  std::vector<int> holders(static_cast<std::size_t>(shape.output_count()));
-  for (std::int64_t level = 0; level < shape.levels; ++level) {
-    for (const std::int64_t number : shape.outputs_of(level)) {
-      holders[static_cast<std::size_t>(number)] = stage_of_level(shape.levels, stages, level);
-    }
-  }
-  return holders;
-}
-
 }  // namespace
 
 struct VocabularyLoss::Rows {
@@ -32,7 +22,7 @@ VocabularyLoss::VocabularyLoss(const MeshGroups& groups, const TrellisShape& sha
                                Range given_lanes, std::int64_t max_steps, at::TensorOptions options)
     : groups_(groups), shape_(shape), all_lanes_(all_lanes), given_lanes_(given_lanes), options_(options) {
   const Mesh& mesh = groups.mesh;
-  const LossShares shares(mesh, holders_of(shape, mesh.pipeline), max_steps, all_lanes);
+  const LossShares shares(mesh, output_holders(shape, mesh.pipeline), max_steps, all_lanes);
   const std::int64_t own = share_of(shares).size(), ranks = mesh.vocabulary;
   std::int64_t layer_rows = own;
   if (!all_rows_here()) {
@@ -75,40 +65,23 @@ std::array<double, 2> VocabularyLoss::run_here(const Parameters& weights, Pipeli
   return {final_sum, sums.sum().item<double>() - final_sum};
 }
 
-void VocabularyLoss::deal(const LossShares& shares, PipelineStage& stage, std::int64_t skipped_rows) {
-  const TimeSpan timed("loss rows to their ranks");
-  const int self = groups_.replica.rank();
-  std::vector<at::Tensor> outputs;
-  for (std::int64_t n = 0; n < shape_.output_count(); ++n) outputs.push_back(stage.has_output(n) ? stage.output(n) : at::Tensor());
+void VocabularyLoss::deal(const LossShares& shares, const std::vector<at::Tensor>& outputs, const at::Tensor& share, std::int64_t skipped_rows,
+                          Deal direction) {
+  const TimeSpan timed("loss rows between stages");
+  const int self = groups_.replica.rank(), tag = direction == Deal::out ? kRowsTag : kGradientTag;
   std::vector<Pending> pending;
   for (const RowTransfer& move : shares.transfers(groups_.mesh.replica_of(groups_.rank))) {
-    const at::Tensor to = move.to == self ? share_hidden_.narrow(0, move.place, move.rows.size()) : at::Tensor();
-    const at::Tensor& output = outputs[static_cast<std::size_t>(move.output)];
-    const at::Tensor from = move.from == self ? output.narrow(0, skipped_rows + move.rows.begin, move.rows.size()) : at::Tensor();
+    const at::Tensor held =
+        move.from == self ? outputs[static_cast<std::size_t>(move.output)].narrow(0, skipped_rows + move.rows.begin, move.rows.size()) : at::Tensor();
+    const at::Tensor shared = move.to == self ? share.narrow(0, move.place, move.rows.size()) : at::Tensor();
+    const bool out = direction == Deal::out;
+    const at::Tensor &from = out ? held : shared, &to = out ? shared : held;
     if (to.defined() && from.defined()) {
       to.copy_(from);
     } else if (to.defined()) {
-      pending.push_back(groups_.replica.start_receive(to, move.from, kRowsTag));
+      pending.push_back(groups_.replica.start_receive(to, out ? move.from : move.to, tag));
     } else if (from.defined()) {
-      pending.push_back(groups_.replica.start_send(from, move.to, kRowsTag));
-    }
-  }
-  for (Pending& one : pending) one.wait();
-}
-
-void VocabularyLoss::deal_back(const LossShares& shares, PipelineStage& stage, std::int64_t skipped_rows) {
-  const TimeSpan timed("gradients of loss rows back");
-  const int self = groups_.replica.rank();
-  std::vector<Pending> pending;
-  for (const RowTransfer& move : shares.transfers(groups_.mesh.replica_of(groups_.rank))) {
-    const at::Tensor from = move.to == self ? share_d_hidden_.narrow(0, move.place, move.rows.size()) : at::Tensor();
-    const at::Tensor to = move.from == self ? stage.d_output(move.output).narrow(0, skipped_rows + move.rows.begin, move.rows.size()) : at::Tensor();
-    if (to.defined() && from.defined()) {
-      to.copy_(from);
-    } else if (to.defined()) {
-      pending.push_back(groups_.replica.start_receive(to, move.to, kGradientTag));
-    } else if (from.defined()) {
-      pending.push_back(groups_.replica.start_send(from, move.from, kGradientTag));
+      pending.push_back(groups_.replica.start_send(from, out ? move.to : move.from, tag));
     }
   }
   for (Pending& one : pending) one.wait();
@@ -167,9 +140,14 @@ std::array<double, 2> VocabularyLoss::run(const Parameters& weights, PipelineSta
   }
   if (all_rows_here()) return run_here(weights, stage, window, scale, latents, gradients, accumulate);
 
-  const LossShares shares(mesh, holders_of(shape_, mesh.pipeline), window.steps - window.discard, all_lanes_);
+  const LossShares shares(mesh, output_holders(shape_, mesh.pipeline), window.steps - window.discard, all_lanes_);
   const at::Tensor latent_table = latents.empty() || !latents[0].defined() ? at::Tensor() : at::cat(latents);
-  deal(shares, stage, skipped);
+  std::vector<at::Tensor> outputs, d_outputs;  // by number; undefined where another stage has them
+  for (std::int64_t n = 0; n < shape_.output_count(); ++n) {
+    outputs.push_back(stage.has_output(n) ? stage.output(n) : at::Tensor());
+    d_outputs.push_back(stage.has_output(n) ? stage.d_output(n) : at::Tensor());
+  }
+  deal(shares, outputs, share_hidden_, skipped, Deal::out);
   std::array<double, 2> sums{};
   if (mesh.vocabulary == 1) {
     const Range all{0, share_of(shares).size()};
@@ -203,7 +181,7 @@ std::array<double, 2> VocabularyLoss::run(const Parameters& weights, PipelineSta
       for (std::size_t n = 0; n < sums.size(); ++n) sums[n] += part[n];
     }
   }
-  deal_back(shares, stage, skipped);
+  deal(shares, d_outputs, share_d_hidden_, skipped, Deal::back);
   return sums;
 }
 

@@ -36,8 +36,9 @@ class VocabularyLoss {
   bool all_rows_here() const { return groups_.mesh.pipeline == 1 && groups_.mesh.vocabulary == 1; }
   std::array<double, 2> run_here(const Parameters& weights, PipelineStage& stage, const WindowTokens& window, const std::vector<double>& scale,
                                  const std::vector<at::Tensor>& latents, Parameters& gradients, Accumulate accumulate);
-  void deal(const LossShares& shares, PipelineStage& stage, std::int64_t skipped_rows);
-  void deal_back(const LossShares& shares, PipelineStage& stage, std::int64_t skipped_rows);
+  // Rows of outputs (by number) from the stages that hold them to the ranks' shares, or the same of gradients back.
+  enum class Deal { out, back };
+  void deal(const LossShares& shares, const std::vector<at::Tensor>& outputs, const at::Tensor& share, std::int64_t skipped_rows, Deal direction);
   Range share_of(const LossShares& shares) const { return shares.share(groups_.rank); }
   // Of the rows `rows` of the share of `rank`, after which come `padding` rows that count nothing.
   void append_rows(Rows& to, const LossShares& shares, int rank, Range rows, std::int64_t padding, const WindowTokens& window,

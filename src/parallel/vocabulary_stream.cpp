@@ -14,23 +14,15 @@ namespace {
 // Rows of one rank that are scored at once.
 constexpr std::int64_t kRowsAtOnce = 1024;
 
-VocabularyShare share_of(const MeshGroups& groups, const VocabularyStripes& stripes) {
-  return {stripes, groups.mesh.place_of(groups.rank), &groups.vocabulary};
-}
-
-VocabularyStripes stripes_of(const MeshGroups& groups, const TrellisShape& shape) {
-  return VocabularyStripes(shape.vocabulary, shape.cutoffs, groups.mesh.vocabulary);
-}
-
 }  // namespace
 
 VocabularyStream::VocabularyStream(const MeshGroups& groups, const TrellisShape& shape, std::int64_t lanes, std::int64_t max_steps,
                                    at::TensorOptions options)
     : LanguageStream(shape, lanes, max_steps,
-                     make_output_layer(shape, groups.mesh.vocabulary * std::min(lanes * max_steps, kRowsAtOnce), share_of(groups, stripes_of(groups, shape)), options),
+                     make_output_layer(shape, groups.mesh.vocabulary * std::min(lanes * max_steps, kRowsAtOnce), VocabularyShare::of(groups, shape), options),
                      options),
       groups_(groups),
-      stripes_(stripes_of(groups, shape)),
+      stripes_(VocabularyShare::of(groups, shape).stripes),
       lanes_(lanes),
       options_(options) {}
 

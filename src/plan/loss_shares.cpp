@@ -3,7 +3,18 @@
 #include <algorithm>
 #include <utility>
 
+#include "plan/pipeline_schedule.h"
+
 namespace trellis {
+
+std::vector<int> output_holders(const TrellisShape& shape, int stages) {
+  std::vector<int> holders;
+  for (std::int64_t number = 0; number < shape.output_count(); ++number) {
+    const std::int64_t level = number == 0 ? shape.levels - 1 : number * shape.auxiliary_every - 1;
+    holders.push_back(stage_of_level(shape.levels, stages, level));
+  }
+  return holders;
+}
 
 LossShares::LossShares(const Mesh& mesh, std::vector<int> holders, std::int64_t scored_steps, std::int64_t lanes)
     : mesh_(mesh), holders_(std::move(holders)), scored_steps_(scored_steps), lanes_(lanes) {}

@@ -10,8 +10,12 @@
 
 #include "plan/mesh.h"
 #include "plan/shard_range.h"
+#include "plan/trellis_shape.h"
 
 namespace trellis {
+
+// The stage that has each output, by output number.
+std::vector<int> output_holders(const TrellisShape& shape, int stages);
 
 // Rows of one output that are held by a stage and are part of another rank's share (or of its own).
 struct RowTransfer {
@@ -24,7 +28,7 @@ struct RowTransfer {
 
 class LossShares {
  public:
-  // holders: the stage that has each output. scored_steps: of the window, >= 1; lanes: of all replicas.
+  // holders: as output_holders. scored_steps: of the window, >= 1; lanes: of all replicas.
   LossShares(const Mesh& mesh, std::vector<int> holders, std::int64_t scored_steps, std::int64_t lanes);
 
   std::int64_t outputs() const { return static_cast<std::int64_t>(holders_.size()); }

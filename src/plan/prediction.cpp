@@ -134,10 +134,11 @@ PlanReport predict(const RunNumbers& run, const Mesh& mesh, std::int64_t chunks,
   report.bubble = 1 - wave.work() / wave.total();
   StepTime& time = report.time;
   const double forward = forward_share(run.keep);
-  time.forward = forward * wave.total();
-  time.backward = (1 - forward) * wave.total();
+  const auto windows = static_cast<double>(run.accumulate);
+  time.forward = windows * forward * wave.total();
+  time.backward = windows * (1 - forward) * wave.total();
   const std::int64_t tokens = mesh.lanes_of_replica(run.lanes, 0).size() * run.steps;
-  time.kernel_gradient = static_cast<double>(tokens) * most_levels(run, mesh, costs.body) * costs.body.window_row_level;
+  time.kernel_gradient = windows * static_cast<double>(tokens) * most_levels(run, mesh, costs.body) * costs.body.window_row_level;
   time.kernels = costs.window_kernels;
   const VocabularyStripes stripes(run.shape.vocabulary, run.shape.cutoffs, mesh.vocabulary);
   time.update = static_cast<double>(parameter_size(run.shape, stripes.most_rows()).all()) * costs.update_element;
@@ -146,7 +147,7 @@ PlanReport predict(const RunNumbers& run, const Mesh& mesh, std::int64_t chunks,
   const std::int64_t share = shares.largest_share(0), row_bytes = run.shape.outputs * run.element.weights;
   const Segments cut = segments_of(share, most_segment_rows(share, mesh.vocabulary, run.loss_limits(), row_bytes));
   const std::int64_t rows = mesh.vocabulary == 1 ? share : cut.count * cut.rows;
-  time.loss = static_cast<double>(rows) * costs.loss_row + costs.loss_window / mesh.vocabulary;
+  time.loss = windows * (static_cast<double>(rows) * costs.loss_row + costs.loss_window / mesh.vocabulary);
   double beside_backward = 0;
   for (const Flow& flow : report.traffic) {
     const double seconds = seconds_of(flow, rates);
@@ -161,7 +162,7 @@ PlanReport predict(const RunNumbers& run, const Mesh& mesh, std::int64_t chunks,
       time.loss += seconds;
     }
   }
-  time.reduction += std::max(0.0, beside_backward - time.backward - time.kernel_gradient);
+  time.reduction += std::max(0.0, beside_backward - (time.backward + time.kernel_gradient) / windows);  // of the last window
 
   report.tokens_per_second = static_cast<double>(run.tokens()) / time.total();
   report.efficiency = mesh == Mesh{} ? 1 : report.tokens_per_second / one_rank_tokens_per_second / mesh.ranks();

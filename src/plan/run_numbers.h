@@ -16,6 +16,7 @@ struct RunNumbers {
   std::int64_t lanes = 1, steps = 1;  // of the whole batch, of a window
   std::int64_t discard = 0;           // leading steps without loss
   std::int64_t lane_groups = 1;
+  std::int64_t accumulate = 1;        // windows of an optimizer step
   Keep keep = Keep::gates;
   ElementBytes element;
   std::int64_t optimizer_copies = 2;  // tensors of the weights' size that the update keeps: Adam's and LAMB's two means, SGD's average
@@ -25,7 +26,7 @@ struct RunNumbers {
   // Share of the tokens whose word lies in each cluster, the head first; empty: as in Zipf's law.
   std::vector<double> cluster_shares;
 
-  std::int64_t tokens() const { return lanes * steps; }
+  std::int64_t tokens() const { return lanes * steps * accumulate; }  // of an optimizer step
   std::int64_t scored_steps() const { return steps - discard; }
   const LossLimits& loss_limits() const { return gpu ? kGpuLoss : kCpuLoss; }
 };

@@ -67,15 +67,6 @@ std::int64_t most_lanes_of_group(const Mesh& mesh, std::int64_t lanes) {
   return most;
 }
 
-std::vector<int> output_holders(const TrellisShape& shape, int stages) {
-  std::vector<int> holders;
-  for (std::int64_t number = 0; number < shape.output_count(); ++number) {
-    const std::int64_t level = number == 0 ? shape.levels - 1 : number * shape.auxiliary_every - 1;
-    holders.push_back(stage_of_level(shape.levels, stages, level));
-  }
-  return holders;
-}
-
 std::vector<Flow> traffic_of_rank(const RunNumbers& run, const Mesh& mesh, std::int64_t chunks, int rank) {
   const LossShares shares(mesh, output_holders(run.shape, mesh.pipeline), run.scored_steps(), run.lanes);
   return traffic_of_rank(run, mesh, chunks, rank, shares, shares.transfers(mesh.replica_of(rank)));
@@ -138,6 +129,11 @@ std::vector<Flow> traffic_of_rank(const RunNumbers& run, const Mesh& mesh, std::
     const bool in_one = group == 1 && !rows_travel;
     flows.push_back({in_one ? "gradient" : "gradient of kernels", Axis::data, Exchange::all_reduce, mesh.ranks(), 1, 1,
                      (size.body + (in_one ? size.vocabulary : 0)) * W});
+  }
+  for (Flow& flow : flows) {  // gradients are summed once a step, whatever windows it has
+    if (flow.axis == Axis::data) continue;
+    flow.calls *= run.accumulate;
+    flow.payload *= run.accumulate;
   }
   return flows;
 }

@@ -63,8 +63,6 @@ std::vector<Flow> traffic_of_rank(const RunNumbers& run, const Mesh& mesh, std::
 
 // The most lanes that the replicas of a vocabulary group have.
 std::int64_t most_lanes_of_group(const Mesh& mesh, std::int64_t lanes);
-// The stage that has each output.
-std::vector<int> output_holders(const TrellisShape& shape, int stages);
 std::int64_t sent_bytes(const std::vector<Flow>& flows, Axis axis);
 std::string_view name_of(Axis axis);
 

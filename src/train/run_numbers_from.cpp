@@ -9,6 +9,7 @@ RunNumbers run_numbers_from(const Settings& settings, const TrellisShape& shape,
   run.steps = settings.train.window;
   run.discard = settings.train.discard;
   run.lane_groups = settings.mesh.lane_groups;
+  run.accumulate = settings.train.accumulate;
   run.keep = settings.memory.recompute == Recompute::gates ? Keep::states : Keep::gates;
   const std::int64_t weights = settings.train.precision == Precision::float64 ? 8 : 4;
   run.element = {.weights = weights, .activations = settings.train.precision == Precision::bf16 ? 2 : weights};

@@ -153,6 +153,19 @@ TEST(Flow, CountsWhatLeavesARank) {
   EXPECT_EQ(sent(Exchange::all_reduce), 1500);
 }
 
+// Several windows a step send as often what belongs to a window, and sum their gradients once.
+TEST(Traffic, OfSeveralWindowsSumsGradientsOnce) {
+  RunNumbers once = small_run(), thrice = once;
+  thrice.accumulate = 3;
+  const Mesh mesh{2, 2, 2};
+  for (int rank = 0; rank < mesh.ranks(); ++rank) {
+    const std::vector<Flow> a = traffic_of_rank(once, mesh, 2, rank), b = traffic_of_rank(thrice, mesh, 2, rank);
+    for (const Axis axis : {Axis::pipeline, Axis::vocabulary}) EXPECT_EQ(sent_bytes(b, axis), 3 * sent_bytes(a, axis));
+    EXPECT_EQ(sent_bytes(b, Axis::data), sent_bytes(a, Axis::data));
+    EXPECT_GT(sent_bytes(a, Axis::data), 0);
+  }
+}
+
 // No rank of any mesh sends less than nothing, and groups of one exchange no rows.
 TEST(Traffic, IsThereForEveryAwkwardMesh) {
   RunNumbers run = small_run();

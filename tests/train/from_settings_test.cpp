@@ -3,7 +3,10 @@
 
 #include <gmock/gmock.h>
 
+#include <chrono>
+
 #include "base/errors.h"
+#include "comm/watchdog.h"
 
 namespace trellis {
 namespace {
@@ -39,6 +42,9 @@ TEST(FromSettings, TensorsLieOnTheDeviceThatWasChosen) {
   EXPECT_EQ(options.device(), at::Device(at::kCUDA, 1));
   EXPECT_EQ(options.dtype(), at::kFloat);
 }
+
+// Commands without mesh settings wait as long as a run does unless it is told otherwise.
+TEST(FromSettings, TheTimeoutsDefaultIsTheWatchdogs) { EXPECT_EQ(std::chrono::seconds(Settings{}.mesh.timeout), kDefaultWatchdogTimeout); }
 
 }  // namespace
 }  // namespace trellis

@@ -180,7 +180,7 @@ Network mixture() {
   return network;
 }
 
-// A full softmax over so few words that some ranks of four have none of a cluster, trained by LAMB with penalties.
+// So few words that some ranks of four have none of a cluster, trained by LAMB with penalties.
 Network few_words() {
   Network network = adaptive(3, {2}, 0);
   network.name = "few_words";
@@ -206,25 +206,24 @@ Network many_words() {
 INSTANTIATE_TEST_SUITE_P(Other, MeshNeverChangesTheRun, testing::Values(mixture(), few_words(), many_words()),
                          [](const auto& of) { return of.param.name; });
 
-TEST(MeshWithLaneGroups, NeverChangesTheRun) {
-  for (const Network& network : {adaptive(3, {1, 2, 4}, 2), mixture()}) {
+void expect_the_run_of_one_rank(const std::vector<Network>& networks, const std::vector<Layout>& layouts) {
+  for (const Network& network : networks) {
     const Result alone = train(network, lone_mesh_groups(), {});
-    for (const Layout& layout : {Layout{{1, 1, 1}, 1, 2}, Layout{{1, 2, 2}, 3, 2}, Layout{{2, 2, 1}, 2, 3}, Layout{{1, 3, 3}, 2, 9}}) {
+    for (const Layout& layout : layouts) {
       SCOPED_TRACE(network.name + " on " + text_of(layout));
       for (const Result& result : train_on(network, layout)) expect_same(result, alone);
     }
   }
 }
 
+TEST(MeshWithLaneGroups, NeverChangesTheRun) {
+  expect_the_run_of_one_rank({adaptive(3, {1, 2, 4}, 2), mixture()}, {{{1, 1, 1}, 1, 2}, {{1, 2, 2}, 3, 2}, {{2, 2, 1}, 2, 3}, {{1, 3, 3}, 2, 9}});
+}
+
 // Groups that are no whole replicas, and larger ones.
 TEST(MeshWithOddGroups, NeverChangesTheRun) {
-  for (const Network& network : {adaptive(3, {1, 2, 4}, 2), mixture(), few_words(), many_words()}) {
-    const Result alone = train(network, lone_mesh_groups(), {});
-    for (const Layout& layout : {Layout{{2, 3, 2}, 2}, Layout{{2, 2, 1}, 2}, Layout{{3, 2, 3}, 3}, Layout{{1, 4, 2}, 2}, Layout{{8, 1, 4}, 1}, Layout{{1, 5, 5}, 4}}) {
-      SCOPED_TRACE(network.name + " on " + text_of(layout));
-      for (const Result& result : train_on(network, layout)) expect_same(result, alone);
-    }
-  }
+  expect_the_run_of_one_rank({adaptive(3, {1, 2, 4}, 2), mixture(), few_words(), many_words()},
+                             {{{2, 3, 2}, 2}, {{2, 2, 1}, 2}, {{3, 2, 3}, 3}, {{1, 4, 2}, 2}, {{8, 1, 4}, 1}, {{1, 5, 5}, 4}});
 }
 
 }  // namespace
