@@ -10,6 +10,7 @@ void GradientReduction::start_striped() {
 }
 
 void GradientReduction::finish() {
+  if (groups_.world.size() == 1) return;
   const std::int64_t striped = gradients_.layout().striped_size(), all = gradients_.layout().reduced_size();
   const bool in_one = !started_ && groups_.mesh.vocabulary == 1;
   const TimeSpan timed("gradient reduction", {.bytes = (all - (in_one ? 0 : striped)) * static_cast<std::int64_t>(gradients_.flat().element_size())});
