@@ -63,7 +63,8 @@ void PipelineStage::begin_window(std::int64_t steps, std::int64_t chunks, const 
                                  const std::vector<at::Tensor>& output_masks) {
   forward_seconds_ = backward_seconds_ = last_backward_seconds_ = 0;
   steps_ = steps;
-  units_ = units_of(lanes_, options_.lane_groups, steps, chunks);
+  const ChunkGrowth growth = chunk_growth(shape_.levels, replica_.size(), options_.lane_groups);
+  units_ = units_of(lanes_, options_.lane_groups, steps, chunks, growth);
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     const Range lanes = groups_[g];
     std::vector<at::Tensor> masks;

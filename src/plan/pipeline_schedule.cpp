@@ -15,14 +15,44 @@ std::vector<Range> split(std::int64_t count, std::int64_t parts) {
   return ranges;
 }
 
+// Work on level 0 and on any other, a step.
+constexpr std::int64_t kLowestLevelWork = 1, kLevelWork = 6;
+
 }  // namespace
 
-std::vector<Range> split_steps(std::int64_t steps, std::int64_t chunks) { return split(steps, chunks); }
+ChunkGrowth chunk_growth(std::int64_t levels, int stages, std::int64_t lane_groups) {
+  if (stages != 2 || lane_groups > 1) return {};
+  const std::int64_t lower = (levels_of_stage(levels, 2, 0).size() - 1) * kLevelWork + kLowestLevelWork;
+  const std::int64_t upper = levels_of_stage(levels, 2, 1).size() * kLevelWork;
+  return upper > lower ? ChunkGrowth{upper, lower} : ChunkGrowth{};
+}
+
+std::vector<Range> split_steps(std::int64_t steps, std::int64_t chunks, const ChunkGrowth& growth) {
+  const std::int64_t used = std::min(steps, chunks);
+  if (growth.none() || used <= 1) return split(steps, chunks);
+  // lengths in integers, since all ranks must come by the same
+  constexpr std::int64_t first = 1 << 16;
+  std::vector<std::int64_t> ends;
+  std::int64_t length = first, sum = 0;
+  for (std::int64_t chunk = 0; chunk < used; ++chunk) {
+    ends.push_back(sum += length);
+    length = std::min(kMostGrowth * first, length * growth.numerator / growth.denominator);
+  }
+  std::vector<Range> ranges;
+  std::int64_t begin = 0;
+  for (std::int64_t chunk = 0; chunk < used; ++chunk) {
+    const std::int64_t end = (2 * steps * ends[static_cast<std::size_t>(chunk)] + sum) / (2 * sum);
+    ranges.push_back({begin, std::clamp(end, begin + 1, steps - (used - 1 - chunk))});
+    begin = ranges.back().end;
+  }
+  return ranges;
+}
 std::vector<Range> split_lanes(std::int64_t lanes, std::int64_t groups) { return split(lanes, groups); }
 
-std::vector<WorkUnit> units_of(std::int64_t lanes, std::int64_t groups, std::int64_t steps, std::int64_t chunks) {
+std::vector<WorkUnit> units_of(std::int64_t lanes, std::int64_t groups, std::int64_t steps, std::int64_t chunks,
+                               const ChunkGrowth& growth) {
   std::vector<WorkUnit> units;
-  const std::vector<Range> lane_groups = split_lanes(lanes, groups), times = split_steps(steps, chunks);
+  const std::vector<Range> lane_groups = split_lanes(lanes, groups), times = split_steps(steps, chunks, growth);
   for (std::size_t group = 0; group < lane_groups.size(); ++group) {
     for (const Range& time : times) units.push_back({static_cast<int>(group), lane_groups[group], time});
   }

@@ -24,12 +24,28 @@ struct WorkUnit {
   bool operator==(const WorkUnit&) const = default;
 };
 
-// The chunks of a window: as even as can be, longer ones first. Fewer than asked for where there are fewer steps.
-std::vector<Range> split_steps(std::int64_t steps, std::int64_t chunks);
+// By how much each chunk of time is longer than the one before it, until one has kMostGrowth times the first one's length.
+struct ChunkGrowth {
+  std::int64_t numerator = 1, denominator = 1;
+  bool none() const { return numerator <= denominator; }
+  bool operator==(const ChunkGrowth&) const = default;
+};
+inline constexpr std::int64_t kMostGrowth = 2;
+
+// Of two stages with equally many levels the lower has less work, since level 0 has hardly any input: it waits whatever the
+// chunks, but with short ones first the upper stage begins sooner, and the lower one has less left to do when the upper one's
+// backward ends. Chunks that grow as the stages' work differs are the steepest that keep the upper stage busy. With more stages
+// their longest chunk would be waited for, and with several lane groups the next one's first: none.
+ChunkGrowth chunk_growth(std::int64_t levels, int stages, std::int64_t lane_groups);
+
+// The chunks of a window: as even as can be, longer ones first; or growing, each within a step of its length. Fewer than asked
+// for where there are fewer steps.
+std::vector<Range> split_steps(std::int64_t steps, std::int64_t chunks, const ChunkGrowth& growth = {});
 // The lanes of each group, likewise; none where there are no lanes.
 std::vector<Range> split_lanes(std::int64_t lanes, std::int64_t groups);
 // All units in the order of forward. Requires steps >= 1, lanes >= 0, groups >= 1, chunks >= 1.
-std::vector<WorkUnit> units_of(std::int64_t lanes, std::int64_t groups, std::int64_t steps, std::int64_t chunks);
+std::vector<WorkUnit> units_of(std::int64_t lanes, std::int64_t groups, std::int64_t steps, std::int64_t chunks,
+                               const ChunkGrowth& growth = {});
 
 // Levels of a stage: as even as can be, the lower stages one more (level 0, below which there is no h, costs the least).
 Range levels_of_stage(std::int64_t levels, int stages, int stage);

@@ -15,22 +15,39 @@ namespace {
 // Forward's share of a unit: a product of three where gates are kept; where they are computed again, one of four.
 double forward_share(Keep keep) { return keep == Keep::gates ? 1.0 / 3 : 0.25; }
 
-// Levels of the stage that has most work, level 0 counted for what it costs.
+// Levels of a stage, level 0 counted for what it costs.
+double work_of_stage(const RunNumbers& run, const Mesh& mesh, const BodyCost& body, int stage) {
+  const Range levels = levels_of_stage(run.shape.levels, mesh.pipeline, stage);
+  return static_cast<double>(levels.size()) - (levels.begin == 0 ? 1 - body.lowest_level : 0);
+}
+
+// The same of the stage that has most.
 double most_levels(const RunNumbers& run, const Mesh& mesh, const BodyCost& body) {
   double most = 0;
   for (int stage = 0; stage < std::min(mesh.pipeline, 2); ++stage) {  // later stages have no more than stage 1
-    const Range levels = levels_of_stage(run.shape.levels, mesh.pipeline, stage);
-    most = std::max(most, static_cast<double>(levels.size()) - (levels.begin == 0 ? 1 - body.lowest_level : 0));
+    most = std::max(most, work_of_stage(run, mesh, body, stage));
   }
   return most;
+}
+
+// How long the upper of two stages waits in all, in mean chunks, where the lower one has `lower` times its work.
+double wait_for_growing_chunks(const std::vector<Range>& times, double lower) {
+  double longest = 0, before = 0;
+  for (const Range time : times) {
+    const auto steps = static_cast<double>(time.size());
+    longest = std::max(longest, lower * (before + steps) - before);
+    before += steps;
+  }
+  return longest * static_cast<double>(times.size()) / before;
 }
 
 struct Wave {
   double unit = 0, hop = 0;  // seconds of the slowest stage's unit; of a unit's way to the next stage
   std::int64_t units = 1;
   int stages = 1;
+  double fill = 1;  // units that a stage waits for the one before it
   double work() const { return static_cast<double>(units) * unit; }
-  double total() const { return static_cast<double>(units) * std::max(unit, hop) + static_cast<double>(stages - 1) * (unit + hop); }
+  double total() const { return static_cast<double>(units) * std::max(unit, hop) + static_cast<double>(stages - 1) * (fill * unit + hop); }
 };
 
 Wave wave_of(const RunNumbers& run, const Mesh& mesh, std::int64_t chunks, const Rates& rates, const BodyCost& body) {
@@ -41,6 +58,10 @@ Wave wave_of(const RunNumbers& run, const Mesh& mesh, std::int64_t chunks, const
   const double rows = static_cast<double>(lanes * run.steps) / static_cast<double>(wave.units), levels = most_levels(run, mesh, body);
   wave.unit = body.unit + levels * body.unit_level + rows * (body.row + levels * body.row_level);
   if (mesh.pipeline > 1) {
+    const ChunkGrowth growth = chunk_growth(run.shape.levels, mesh.pipeline, run.lane_groups);
+    if (!growth.none()) {
+      wave.fill = wait_for_growing_chunks(split_steps(run.steps, chunks, growth), work_of_stage(run, mesh, body, 0) / levels);
+    }
     const Flow hop{"",
                    Axis::pipeline,
                    Exchange::send,

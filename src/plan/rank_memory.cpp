@@ -84,9 +84,12 @@ RankMemory rank_memory(const RunNumbers& run, const Mesh& mesh, std::int64_t chu
   if (!alone || mesh.pipeline > 1) memory.exchange += 2 * own * row_bytes;  // the share's rows and their gradient
   if (!alone) memory.exchange += (3 * together + 3 * segment) * row_bytes;  // two segments and their gradient
   if (mesh.pipeline > 1) {
-    const std::int64_t units = std::max<std::int64_t>(1, std::min(run.lane_groups, lanes) * std::min(chunks, run.steps));
+    const std::vector<WorkUnit> units =
+        units_of(lanes, run.lane_groups, run.steps, chunks, chunk_growth(shape.levels, mesh.pipeline, run.lane_groups));
+    std::int64_t rows = 0;
+    for (const WorkUnit& unit : units) rows = std::max(rows, unit.lanes.size() * unit.time.size());
     const int neighbours = (stage > 0) + (stage + 1 < mesh.pipeline);
-    memory.exchange += neighbours * std::min(kMessageSlots, units) * (tokens / units) * shape.hidden * (W + A);
+    memory.exchange += neighbours * std::min(kMessageSlots, static_cast<std::int64_t>(units.size())) * rows * shape.hidden * (W + A);
   }
   const std::int64_t distinct = std::min(tokens, shape.vocabulary);
   if (!alone) memory.exchange += 2 * distinct * shape.embedding * W;  // rows here, and those that leave

@@ -41,6 +41,54 @@ TEST(Units, TileTheLanesAndStepsInOrder) {
         }
 }
 
+TEST(GrowingChunks, TileTheStepsAndAreAtMostTwiceAsLongAsTheFirst) {
+  for (const ChunkGrowth growth : {ChunkGrowth{48, 43}, ChunkGrowth{6, 1}, ChunkGrowth{1001, 1000}})
+    for (const std::int64_t steps : {1, 2, 7, 55, 127, 784})
+      for (const std::int64_t chunks : {1, 2, 3, 7, 8, 1000}) {
+        const std::vector<Range> times = split_steps(steps, chunks, growth);
+        ASSERT_EQ(static_cast<std::int64_t>(times.size()), std::min(steps, chunks));
+        std::int64_t next = 0;
+        for (std::size_t n = 0; n < times.size(); ++n) {
+          ASSERT_EQ(times[n].begin, next);
+          ASSERT_FALSE(times[n].empty());
+          const std::int64_t before = n > 0 ? times[n - 1].size() : 0;
+          ASSERT_GE(times[n].size() + 1, before);
+          ASSERT_LE(times[n].size(), kMostGrowth * (times[0].size() + 1) + 1);
+          next = times[n].end;
+        }
+        ASSERT_EQ(next, steps);
+      }
+  const std::vector<Range> of_128 = split_steps(128, 8, {48, 43});
+  EXPECT_LT(of_128[0].size(), 12);
+  EXPECT_GT(of_128[7].size(), 19);
+}
+
+// Seconds of both waves through two stages that take so much a step.
+std::int64_t length_of_waves(const std::vector<Range>& times, std::int64_t lower, std::int64_t upper) {
+  std::int64_t below = 0, above = 0;
+  for (const Range time : times) above = std::max(above, below += lower * time.size()) + upper * time.size();
+  std::int64_t backward_above = 0, backward_below = 0;
+  for (auto time = times.rbegin(); time != times.rend(); ++time) {
+    backward_below = std::max(backward_below, backward_above += upper * time->size()) + lower * time->size();
+  }
+  return above + backward_below;
+}
+
+TEST(GrowingChunks, ShortenWhatTwoStagesOfEquallyManyLevelsWait) {
+  for (const std::int64_t levels : {4, 8, 16, 56})
+    for (const std::int64_t chunks : {3, 8, 16}) {
+      const ChunkGrowth growth = chunk_growth(levels, 2, 1);
+      ASSERT_FALSE(growth.none());
+      const std::int64_t even = length_of_waves(split_steps(512, chunks), growth.denominator, growth.numerator);
+      EXPECT_LT(length_of_waves(split_steps(512, chunks, growth), growth.denominator, growth.numerator), even) << levels << ", " << chunks;
+    }
+  const ChunkGrowth of_16 = chunk_growth(16, 2, 1);
+  EXPECT_EQ(of_16, (ChunkGrowth{48, 43}));
+  for (const ChunkGrowth& none : {chunk_growth(17, 2, 1), chunk_growth(16, 1, 1), chunk_growth(16, 4, 1), chunk_growth(16, 2, 2)}) {
+    EXPECT_TRUE(none.none()) << "one stage has no less to do, or others wait for the longest chunk";
+  }
+}
+
 TEST(LevelsOfStages, TileTheNetworkAndEveryLevelKnowsItsStage) {
   for (const std::int64_t levels : {1, 2, 3, 7, 16, 55, 75})
     for (int stages = 1; stages <= levels; ++stages) {

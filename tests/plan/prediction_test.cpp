@@ -24,12 +24,40 @@ Rates only_levels(double row_level, double unit_level) {
 TEST(Prediction, OfAPipelineAloneIsTheBubbleOfItsSchedule) {
   RunNumbers run = small_run();
   run.lanes = 1;
-  for (const int stages : {1, 2, 4, 8})
+  for (const int stages : {1, 4, 8})
     for (const std::int64_t chunks : {1, 2, 8, 16}) {
       const PlanReport report = predict(run, Mesh{1, stages, 1}, chunks, only_levels(1, 0));
       EXPECT_NEAR(report.bubble, bubble_of(stages, chunks), 1e-12);
       EXPECT_NEAR(report.time.total(), 16.0 * 8 / stages * static_cast<double>(chunks + stages - 1) / static_cast<double>(chunks), 1e-9);
       EXPECT_NEAR(report.efficiency, 1 - bubble_of(stages, chunks), 1e-12);
+    }
+}
+
+// The bubble of two stages by following every chunk through both, forward and back.
+double followed_bubble(const std::vector<Range>& times, double lower, double upper) {
+  double below = 0, above = 0, steps = 0;
+  for (const Range time : times) {
+    const auto n = static_cast<double>(time.size());
+    below += lower * n, above = std::max(above, below) + upper * n, steps += n;
+  }
+  double back_above = 0, back_below = 0;
+  for (auto time = times.rbegin(); time != times.rend(); ++time) {
+    const auto n = static_cast<double>(time->size());
+    back_above += upper * n, back_below = std::max(back_below, back_above) + lower * n;
+  }
+  return 1 - 2 * upper * steps / (above + back_below);  // a prediction counts what the slower stage waits
+}
+
+TEST(Prediction, KnowsThatChunksOfTwoStagesGrow) {
+  RunNumbers run = small_run();
+  run.lanes = 1, run.steps = 128, run.shape.levels = 8;
+  for (const double lowest_level : {0.1, 1.0 / 6, 0.6, 1.0})
+    for (const std::int64_t chunks : {1, 2, 8, 16}) {
+      Rates rates = only_levels(1, 0);
+      rates.body->lowest_level = lowest_level;
+      const PlanReport report = predict(run, Mesh{1, 2, 1}, chunks, rates);
+      const std::vector<Range> times = split_steps(128, chunks, chunk_growth(8, 2, 1));
+      EXPECT_NEAR(report.bubble, followed_bubble(times, 3 + lowest_level, 4), 1e-12) << lowest_level << ", " << chunks;
     }
 }
 
