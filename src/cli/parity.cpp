@@ -115,7 +115,7 @@ bool replay(const ParityFlags& flags, const std::string& path, at::TensorOptions
 }
 
 ExitCode replay_all(const ParityFlags& flags, at::Device place, const ReplayMesh& mesh) {
-  allow_tf32(flags.tf32());
+  set_product_precision(flags.tf32() || flags.activations().has_value());
   bool passed = true;
   for (const std::string& path : flags.files) passed = replay(flags, path, at::TensorOptions(flags.type()).device(place), mesh) && passed;
   return passed ? ExitCode::done : ExitCode::numeric_failure;

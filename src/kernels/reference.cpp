@@ -353,6 +353,15 @@ void column_sums(const ColumnSums<A>& k, Range columns, void*) {
   }
 }
 
+template <class A>
+void level_sums(const LevelSums<A>& k, Range elements, void*) {
+  for (std::int64_t n = elements.begin; n < elements.end; ++n) {
+    Compute<A> sum = 0;
+    for (std::int64_t place = 0; place < k.count; ++place) sum += widened(k.values[k.places[place] * k.distance + n]);
+    k.sums[n] = rounded<A>(sum);
+  }
+}
+
 }  // namespace
 
 template <class A>
@@ -379,7 +388,8 @@ const KernelTable<A>& reference_kernels() {
                                     squared_norm<T>,
                                     round_elements<A>,
                                     widen_rows<A>,
-                                    column_sums<A>};
+                                    column_sums<A>,
+                                    level_sums<A>};
   return table;
 }
 template const KernelTable<float>& reference_kernels<float>();

@@ -15,6 +15,7 @@
 #include "kernels/embedding.h"
 #include "kernels/gates.h"
 #include "kernels/gather.h"
+#include "kernels/level_sums.h"
 #include "kernels/optimizer_update.h"
 #include "kernels/softmax_stripes.h"
 #include "kernels/weight_norm.h"
@@ -50,6 +51,7 @@ struct KernelTable {
   void (*round_elements)(const RoundElements<A>&, Range elements, void* stream);
   void (*widen_rows)(const WidenRows<A>&, Range rows, void* stream);
   void (*column_sums)(const ColumnSums<A>&, Range columns, void* stream);
+  void (*level_sums)(const LevelSums<A>&, Range elements, void* stream);
 };
 
 inline constexpr std::int64_t kNormBlock = 1 << 16;

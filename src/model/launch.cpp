@@ -32,6 +32,15 @@ void multiply_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor&
     return;
   }
   if (out.numel() == 0) return;
+  if (out.is_cuda()) {  // which multiplies so; a CPU rounds the product
+    at::Tensor sum = out;
+    if (accumulate == Accumulate::overwrite) {
+      at::mm_out(sum, a, b, out.scalar_type());
+    } else {
+      at::addmm_out(sum, sum, a, b, out.scalar_type());
+    }
+    return;
+  }
   if (!scratch.defined() || scratch.numel() < out.numel()) scratch = at::empty({out.numel()}, a.options());
   at::Tensor product = scratch.narrow(0, 0, out.numel()).view(out.sizes());
   at::mm_out(product, a, b);
@@ -66,6 +75,18 @@ double sum_of_squares(const at::Tensor& values) {
   sums = sums.cpu();
   const double* const first = sums.const_data_ptr<double>();
   return std::accumulate(first, first + blocks, 0.0);
+}
+
+void sum_over_levels(const at::Tensor& sums, const at::Tensor& values, std::int64_t distance, const at::Tensor& places) {
+  require(sums.is_contiguous() && values.is_contiguous() && sums.size(1) == values.size(1), "levels are summed over contiguous rows of one length");
+  with_activation_type(sums.scalar_type(), [&]<class A>() {
+    const LevelSums<A> args{.count = places.size(0),
+                            .places = places.const_data_ptr<std::int64_t>(),
+                            .distance = distance * sums.size(1),
+                            .values = const_data<A>(values),
+                            .sums = mutable_data<A>(sums)};
+    launch(sums.device(), kernels_for<A>(sums.device()).level_sums, args, {0, sums.numel()}, std::max<std::int64_t>(1024, grain_for(places.size(0))));
+  });
 }
 
 void add_column_sums(const at::Tensor& sums, const at::Tensor& values) {

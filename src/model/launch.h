@@ -112,7 +112,7 @@ enum class Accumulate { overwrite, add };
 // out = a b, or out += a b. out [m, n], a [m, k], b [k, n]: any of them may be a strided view, and all are of one type.
 void multiply(at::Tensor out, const at::Tensor& a, const at::Tensor& b, Accumulate accumulate);
 
-// The same for a sum that may be wider than what is multiplied: float32 out of bfloat16 factors. The product is rounded
+// The same for a sum that may be wider than what is multiplied: float32 out of bfloat16 factors. On a CPU the product is rounded
 // once, then added in float32; `scratch` holds it in between and is allocated when first needed.
 void multiply_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, Accumulate accumulate, at::Tensor& scratch);
 
@@ -122,6 +122,10 @@ void round_into(const at::Tensor& into, const at::Tensor& from);
 // Sum of the squares of a contiguous tensor of weights, cells or sums; in float64, in an order that no thread count changes.
 // Waits for the device.
 double sum_of_squares(const at::Tensor& values);
+
+// sums [rows, columns] = sum over `places` [n] (int64, on the same device) of values' rows from place * distance on: matrices of
+// one size, `distance` rows from one to the next. In the order of the places, rounded once.
+void sum_over_levels(const at::Tensor& sums, const at::Tensor& values, std::int64_t distance, const at::Tensor& places);
 
 // sums [n] += sum over rows of values [m, n] (rows contiguous; perhaps activations of a narrower type), in a fixed order.
 void add_column_sums(const at::Tensor& sums, const at::Tensor& values);

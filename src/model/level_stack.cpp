@@ -119,7 +119,7 @@ void LevelStack::run_gates_backward(std::int64_t level, Range time, const Convol
     rows.d_outputs.add(d_outputs_[n].narrow(0, first, count), output_masks_[n]);
   }
   if (level + 1 == shape_.levels && d_raw_output_.defined()) rows.d_outputs.add(d_raw_output_.narrow(0, first, count), {});
-  if (shared) {
+  if (shared && shared->gradient.defined()) {
     rows.d_injection = shared->gradient.narrow(0, first, count);
     rows.to_injection = std::exchange(shared->gradient_begun, true) ? Accumulate::add : Accumulate::overwrite;
   }
@@ -131,10 +131,15 @@ void LevelStack::run_gates_backward(std::int64_t level, Range time, const Convol
 void LevelStack::injection_backward(Injection& shared, Range time, const ConvolutionKernels& kernels,
                                     const ConvolutionKernels& gradients) {
   const TimeSpan timed("injection backward", {.time_begin = time.begin, .time_end = time.end});
-  const at::Tensor sum = shared.gradient.narrow(0, time.begin * lanes_, time.size() * lanes_);
-  add_column_sums(gradients.bias, sum);
   const at::Tensor gradient = shared.product.narrow(0, time.begin * lanes_, time.size() * lanes_);
-  round_into(gradient, sum);
+  if (shared.gradient.defined()) {
+    const at::Tensor sum = shared.gradient.narrow(0, time.begin * lanes_, time.size() * lanes_);
+    add_column_sums(gradients.bias, sum);
+    round_into(gradient, sum);
+  } else {  // kept gates have become gradients where they lie
+    sum_over_levels(gradient, gates_.narrow(0, (gate_halo_ + time.begin) * lanes_, gates_.size(0) - (gate_halo_ + time.begin) * lanes_), pitch_, shared.slots);
+    add_column_sums(gradients.bias, gradient);
+  }
   for (std::int64_t tap = 0; tap < shape_.kernel; ++tap) {
     const std::int64_t delay = (shape_.kernel - 1 - tap) * shared.dilation;
     multiply_into(gradients.input.select(1, tap), gradient.t(), embedded_rows(time.begin - delay, time.size()), Accumulate::add, scratch_);

@@ -97,8 +97,9 @@ class LevelStack {
   // Injected levels of the same dilation share the product of the input.
   struct Injection {
     std::int64_t dilation = 1;
-    at::Tensor product;   // [A] [max_steps * lanes, 4H]; in backward its gradient as activations
-    at::Tensor gradient;  // the same, summed over levels
+    at::Tensor product;   // [A] [max_steps * lanes, 4H]; in backward its gradient, summed over levels
+    at::Tensor gradient;  // that sum while it grows from level to level; undefined where gates are kept, which are summed at once
+    at::Tensor slots;     // int64, of its levels' gates from the last level down; only where gates are kept
     bool gradient_begun = false;
   };
   // Gradient that a later chunk left for the rows in front of it.

@@ -39,8 +39,17 @@ LevelStack::LevelStack(const TrellisShape& shape, Range levels, std::int64_t lan
   gates_ = allocate(memory.gates);
   for (std::int64_t slot = 0; slot < gate_slots_; ++slot) gates_.narrow(0, slot * pitch_, gate_halo_ * lanes).zero_();
   for (const LevelMemory::Injection& planned : memory.injections) {
-    const at::Tensor product = allocate(planned.product);
-    injections_.push_back({.dilation = planned.dilation, .product = product, .gradient = planned.gradient ? allocate(*planned.gradient) : product});
+    Injection injection{.dilation = planned.dilation, .product = allocate(planned.product), .gradient = {}, .slots = {}};
+    if (planned.gradient) {
+      injection.gradient = allocate(*planned.gradient);
+    } else {
+      std::vector<std::int64_t> slots;
+      for (std::int64_t level = levels.end - 1; level >= levels.begin; --level) {
+        if (shape.injected(level) && shape.dilation_of(level) == planned.dilation) slots.push_back(gate_slot(level));
+      }
+      injection.slots = at::tensor(slots, at::kLong).to(options.device());
+    }
+    injections_.push_back(std::move(injection));
   }
   embedded_ = allocate(memory.embedded);
   embedded_.narrow(0, 0, embedded_halo_ * lanes).zero_();

@@ -9,7 +9,7 @@ void cross_entropy(const at::Tensor& logits, const at::Tensor& targets, const at
   const std::int64_t classes = logits.size(1);
   with_element_type(logits.scalar_type(), [&]<class T>() {
     const CrossEntropy<T> args{.classes = classes,
-                               .stride = classes,
+                               .stride = logits.stride(0),
                                .logits = logits.mutable_data_ptr<T>(),
                                .targets = targets.const_data_ptr<std::int64_t>(),
                                .loss = loss.mutable_data_ptr<double>(),
@@ -22,7 +22,7 @@ void statistics(const at::Tensor& logits, const at::Tensor& targets, const at::T
   const std::int64_t classes = logits.size(1);
   with_element_type(logits.scalar_type(), [&]<class T>() {
     const SoftmaxStatistics<T> args{.classes = classes,
-                                    .stride = classes,
+                                    .stride = logits.stride(0),
                                     .logits = logits.mutable_data_ptr<T>(),
                                     .targets = targets.const_data_ptr<std::int64_t>(),
                                     .numbers = numbers.mutable_data_ptr<double>(),
@@ -36,7 +36,7 @@ void gradient(const at::Tensor& exponentials, const at::Tensor& targets, const a
   const std::int64_t classes = exponentials.size(1);
   with_element_type(exponentials.scalar_type(), [&]<class T>() {
     const SoftmaxGradient<T> args{.classes = classes,
-                                  .stride = classes,
+                                  .stride = exponentials.stride(0),
                                   .exponentials = exponentials.mutable_data_ptr<T>(),
                                   .targets = targets.const_data_ptr<std::int64_t>(),
                                   .numbers = numbers.const_data_ptr<double>(),

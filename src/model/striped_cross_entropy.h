@@ -20,7 +20,7 @@ class StripedCrossEntropy {
   // group: null if all classes are here. max_rows: the most that begin will see.
   StripedCrossEntropy(const ProcessGroup* group, std::int64_t max_rows, at::TensorOptions options);
 
-  // logits [rows, classes], contiguous, perhaps without any class; targets [rows] int64 on the device, the class, or -1 where
+  // logits [rows, classes], each row contiguous, perhaps without any class; targets [rows] int64 on the device, the class, or -1 where
   // it lies with another rank. with_gradient: end will be asked for it.
   void begin(const at::Tensor& logits, const at::Tensor& targets, bool with_gradient);
   // loss [rows] float64: -log p(target), overwritten. scale [rows] if begin was told so: logits become scale (softmax - one hot).

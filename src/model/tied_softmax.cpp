@@ -4,7 +4,6 @@
 
 #include "base/time_span.h"
 #include "model/launch.h"
-#include "plan/loss_memory.h"
 
 namespace trellis {
 namespace {
@@ -30,11 +29,11 @@ struct TiedSoftmax::Tile {
 };
 
 TiedSoftmax::TiedSoftmax(const TrellisShape& shape, std::int64_t rows, const VocabularyShare& share, at::TensorOptions options)
-    : shape_(shape), share_(share), options_(options) {
+    : shape_(shape), share_(share), options_(options), limits_(options.device().is_cuda() ? kGpuLoss : kCpuLoss) {
   std::int64_t logits = 0, tile_rows = 0;
   for (std::int64_t cluster = 0; cluster <= tails(); ++cluster) {
     const std::int64_t of_cluster = std::min(rows, most_tile_rows(cluster));
-    logits = std::max(logits, of_cluster * span(cluster).classes());
+    logits = std::max(logits, of_cluster * limits_.row_length(span(cluster).classes()));
     tile_rows = std::max(tile_rows, of_cluster);
   }
   for (int slot = 0; slot < tiles_alive(share.stripes.ranks()); ++slot) {
@@ -57,8 +56,7 @@ std::int64_t TiedSoftmax::most_classes(std::int64_t cluster) const {
 }
 
 std::int64_t TiedSoftmax::most_tile_rows(std::int64_t cluster) const {
-  return softmax_tile_rows(most_classes(cluster), options_.device().is_cuda() ? kGpuLoss : kCpuLoss,
-                           static_cast<std::int64_t>(options_.dtype().itemsize()), share_.stripes.ranks());
+  return softmax_tile_rows(most_classes(cluster), limits_, static_cast<std::int64_t>(options_.dtype().itemsize()), share_.stripes.ranks());
 }
 
 void TiedSoftmax::add_tiles(std::vector<Tile>& tiles, const Tile& rows, std::int64_t most_rows) const {
@@ -76,7 +74,8 @@ void TiedSoftmax::clear_span(const Span& span, Parameters& gradients) const {
   }
 }
 
-// The parts of a span's columns: words, then the clusters' entries, each with its own matrix.
+// The parts of a span's columns: words, then the clusters' entries, each with its own matrix; words that are no multiple of what
+// the device's products like, in two.
 struct TiedSoftmax::Part {
   const char *weight, *bias;
   Range range;    // rows of weight and bias
@@ -86,14 +85,21 @@ struct TiedSoftmax::Part {
   at::Tensor in(const at::Tensor& logits) const { return logits.narrow(1, columns.begin, columns.size()); }
 };
 
-std::vector<TiedSoftmax::Part> TiedSoftmax::parts(const Span& span) {
+std::vector<TiedSoftmax::Part> TiedSoftmax::parts(const Span& span) const {
   std::vector<Part> parts;
-  if (!span.words.empty()) parts.push_back({"embedding", "decoder_bias", span.rows, {0, span.words.size()}});
+  const std::int64_t words = span.words.size(), aligned = words / limits_.aligned * limits_.aligned;
+  for (const Range part : {Range{0, aligned}, Range{aligned, words}}) {
+    if (!part.empty()) parts.push_back({"embedding", "decoder_bias", {span.rows.begin + part.begin, span.rows.begin + part.end}, part});
+  }
   if (span.entries > 0) parts.push_back({"cluster_weight", "cluster_bias", {0, span.entries}, {span.words.size(), span.classes()}});
   return parts;
 }
 
-void TiedSoftmax::compute_logits(const Parameters& weights, const Span& span, const at::Tensor& hidden, const at::Tensor& logits) {
+at::Tensor TiedSoftmax::logits_in(const at::Tensor& memory, std::int64_t rows, const Span& span) const {
+  return rows_of(memory, rows, limits_.row_length(span.classes())).narrow(1, 0, span.classes());
+}
+
+void TiedSoftmax::compute_logits(const Parameters& weights, const Span& span, const at::Tensor& hidden, const at::Tensor& logits) const {
   for (const Part& part : parts(span)) {
     at::Tensor columns = part.in(logits);
     at::addmm_out(columns, part.of(weights.view(part.bias)), hidden, part.of(weights.view(part.weight)).t());
@@ -101,7 +107,7 @@ void TiedSoftmax::compute_logits(const Parameters& weights, const Span& span, co
 }
 
 void TiedSoftmax::begin_tile(const Parameters& weights, const Span& span, const Tile& tile, Slot& slot, bool with_gradient) {
-  const at::Tensor logits = rows_of(slot.logits, tile.hidden.size(0), span.classes());
+  const at::Tensor logits = logits_in(slot.logits, tile.hidden.size(0), span);
   compute_logits(weights, span, tile.hidden, logits);
   slot.entropy.begin(logits, tile.targets, with_gradient);
 }
@@ -109,7 +115,7 @@ void TiedSoftmax::begin_tile(const Parameters& weights, const Span& span, const 
 void TiedSoftmax::end_tile(const Parameters& weights, const Span& span, const Tile& tile, Slot& slot, Parameters* gradients, Accumulate accumulate) {
   slot.entropy.end(tile.loss, gradients ? tile.scale : at::Tensor());
   if (!gradients) return;
-  const at::Tensor d_all = rows_of(slot.logits, tile.hidden.size(0), span.classes());
+  const at::Tensor d_all = logits_in(slot.logits, tile.hidden.size(0), span);
   Accumulate to_hidden = Accumulate::overwrite;
   for (const Part& part : parts(span)) {
     const at::Tensor d_logits = part.in(d_all), d_bias = part.of(gradients->view(part.bias));

@@ -11,6 +11,7 @@
 
 #include "model/output_layer.h"
 #include "model/striped_cross_entropy.h"
+#include "plan/loss_memory.h"
 
 namespace trellis {
 
@@ -49,9 +50,11 @@ class TiedSoftmax : public OutputLayer {
   void add_tiles(std::vector<Tile>& tiles, const Tile& rows, std::int64_t most_rows) const;
   std::int64_t most_tile_rows(std::int64_t cluster) const;
   struct Part;
-  static std::vector<Part> parts(const Span& span);
+  std::vector<Part> parts(const Span& span) const;
+  // A slot's memory as the logits of a span's classes: [rows, classes], rows at a distance that the device's products like.
+  at::Tensor logits_in(const at::Tensor& memory, std::int64_t rows, const Span& span) const;
   // logits [rows, classes of the span] of hidden [rows, O]
-  static void compute_logits(const Parameters& weights, const Span& span, const at::Tensor& hidden, const at::Tensor& logits);
+  void compute_logits(const Parameters& weights, const Span& span, const at::Tensor& hidden, const at::Tensor& logits) const;
   void clear_span(const Span& span, Parameters& gradients) const;
   // Where each row's target stands in the head, or -1; and the rows of each tail cluster.
   at::Tensor head_targets(const at::Tensor& targets, std::vector<std::vector<std::int64_t>>& rows_of_tail) const;
@@ -61,6 +64,7 @@ class TiedSoftmax : public OutputLayer {
   TrellisShape shape_;
   VocabularyShare share_;
   at::TensorOptions options_;
+  const LossLimits& limits_;
   std::vector<Slot> slots_;           // two where numbers travel while the next tile is computed
   at::Tensor gathered_, d_gathered_;  // rows of a tail cluster, allocated once
 };

@@ -46,13 +46,16 @@ LevelMemory plan_level_memory(const TrellisShape& shape, Range levels, std::int6
   memory.gates = activations(memory.gate_slots * memory.gate_halo, memory.gate_slots * steps, 4 * H);
 
   for (std::int64_t level = levels.begin; level < levels.end; ++level) {
+    if (!shape.injected(level)) continue;
     const std::int64_t dilation = shape.dilation_of(level);
-    const bool known =
-        std::any_of(memory.injections.begin(), memory.injections.end(), [&](const auto& i) { return i.dilation == dilation; });
-    if (!shape.injected(level) || known) continue;
-    memory.injections.push_back({.dilation = dilation, .product = activations(0, steps, 4 * H), .gradient = {}});
-    // with kept gates nobody reads the product any more once backward of its chunk begins: the gradient takes its place
-    if (keep != Keep::gates || mixed) memory.injections.back().gradient = values(0, steps, 4 * H);
+    auto shared = std::find_if(memory.injections.begin(), memory.injections.end(), [&](const auto& i) { return i.dilation == dilation; });
+    if (shared == memory.injections.end()) {
+      memory.injections.push_back({.dilation = dilation, .product = activations(0, steps, 4 * H), .gradient = {}});
+      shared = memory.injections.end() - 1;
+      // kept gates are summed at once when all levels' gradients are there, into the product's place, which nobody reads any more
+      if (keep != Keep::gates) shared->gradient = values(0, steps, 4 * H);
+    }
+    if (keep == Keep::gates) ++shared->places;
   }
   memory.embedded = activations(halo, steps, shape.embedding);
   memory.d_embedded = activations(0, steps, shape.embedding);
@@ -84,6 +87,7 @@ LevelMemory::Bytes LevelMemory::bytes(const ElementBytes& element, bool several_
   for (const Injection& injection : injections) {
     add(injection.product);
     if (injection.gradient) add(*injection.gradient);
+    sum.activations += injection.places * 8;
   }
   add(embedded);
   add(d_embedded);

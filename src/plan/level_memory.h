@@ -50,7 +50,8 @@ struct LevelMemory {
   struct Injection {
     std::int64_t dilation = 1;
     RowBuffer product;
-    std::optional<RowBuffer> gradient;  // empty: it takes the product's place
+    std::optional<RowBuffer> gradient;  // empty: kept gates are summed into the product's place
+    std::int64_t places = 0;            // of them, 8 bytes each
   };
   // Gradient that a chunk leaves for the one before it; needed by a window of several chunks.
   struct Carry {

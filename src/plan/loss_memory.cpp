@@ -34,7 +34,7 @@ LossMemory loss_memory(const TrellisShape& shape, const VocabularyStripes& strip
     for (std::int64_t cluster = 0; cluster < stripes.clusters(); ++cluster) {
       const std::int64_t classes = stripes.stripe(cluster, 0).size() + (cluster == 0 ? stripes.clusters() - 1 : 0);
       const std::int64_t of_cluster = std::min(rows, softmax_tile_rows(classes, limits, element_bytes, stripes.ranks()));
-      logits = std::max(logits, of_cluster * classes);
+      logits = std::max(logits, of_cluster * limits.row_length(classes));
       tile_rows = std::max(tile_rows, of_cluster);
     }
     if (stripes.clusters() > 1) memory.gathered = 2 * rows * shape.outputs * element_bytes;

@@ -18,12 +18,15 @@ namespace trellis {
 //                     beside what ranks exchange, and a rank's words are fewer
 //   segment           rows that a vocabulary group gathers at once. More mean larger products for the tail clusters, whose rows
 //                     are few of them
+//   aligned           not bytes but elements, of which a row of a softmax's logits takes a multiple, and of which products take
+//                     multiples of columns before a rest: what a GPU's fast products of float32 ask for
 struct LossLimits {
-  std::int64_t softmax, large_cluster, shared_cluster, mixture, segment;
+  std::int64_t softmax, large_cluster, shared_cluster, mixture, segment, aligned;
+  std::int64_t row_length(std::int64_t classes) const { return (classes + aligned - 1) / aligned * aligned; }
 };
 inline constexpr std::int64_t kMebibyte = std::int64_t{1} << 20;
-inline constexpr LossLimits kCpuLoss{6 * kMebibyte, 112 * kMebibyte, 32 * kMebibyte, 16 * kMebibyte, 4 * kMebibyte};
-inline constexpr LossLimits kGpuLoss{256 * kMebibyte, 256 * kMebibyte, 512 * kMebibyte, 512 * kMebibyte, 64 * kMebibyte};
+inline constexpr LossLimits kCpuLoss{6 * kMebibyte, 112 * kMebibyte, 32 * kMebibyte, 16 * kMebibyte, 4 * kMebibyte, 1};
+inline constexpr LossLimits kGpuLoss{256 * kMebibyte, 256 * kMebibyte, 512 * kMebibyte, 512 * kMebibyte, 64 * kMebibyte, 8};
 inline constexpr std::int64_t kGoodTileRows = 160, kFewestTileRows = 16;
 
 // Tiles of logits that are alive at a time: numbers of one travel while the next is computed.

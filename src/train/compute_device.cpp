@@ -85,10 +85,14 @@ at::Device first_gpu() {
 at::TensorOptions evaluation_options(const Communicator& world, Settings settings) {
   const at::Device device = choose_device(world, DeviceChoice::automatic);
   if (device.is_cpu() && settings.train.precision == Precision::tf32) settings.train.precision = Precision::float32;
-  allow_tf32(settings.train.precision == Precision::tf32);
+  set_product_precision(settings.train.precision == Precision::tf32);
   return tensor_options_from(settings, device);
 }
 
-void allow_tf32(bool allow) { at::globalContext().setAllowTF32CuBLAS(allow); }
+void set_product_precision(bool tf32) {
+  at::globalContext().setAllowTF32CuBLAS(tf32);
+  // sums over 100,000 rows and more are split, and LibTorch would by default let bf16 hold their parts
+  at::globalContext().setAllowBF16ReductionCuBLAS(false);
+}
 
 }  // namespace trellis

@@ -31,7 +31,7 @@ at::Device first_gpu();
 // train.precision, or float32 where that is tf32 and there is no GPU.
 at::TensorOptions evaluation_options(const Communicator& world, Settings settings);
 
-// Whether products of float32 matrices may be rounded to TF32 on a GPU.
-void allow_tf32(bool allow);
+// How GPUs multiply from now on: factors in float32 may be rounded to TF32, or not; parts of a sum never to less than float32.
+void set_product_precision(bool tf32);
 
 }  // namespace trellis

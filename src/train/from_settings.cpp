@@ -89,6 +89,10 @@ at::TensorOptions tensor_options_from(const Settings& settings, at::Device devic
   return at::TensorOptions(number_type_from(settings)).device(device);
 }
 
+bool trains_with_tf32(const Settings& settings) {
+  return settings.train.precision == Precision::tf32 || settings.train.precision == Precision::bf16;
+}
+
 std::optional<at::ScalarType> activation_type_from(const Settings& settings) {
   return settings.train.precision == Precision::bf16 ? std::optional(at::kBFloat16) : std::nullopt;
 }

@@ -29,6 +29,8 @@ Keep keep_from(const Settings& settings);
 at::ScalarType number_type_from(const Settings& settings);
 // Tensors to compute with. Throws ConfigError where the device does not have the precision.
 at::TensorOptions tensor_options_from(const Settings& settings, at::Device device);
+// Whether training may round float32 factors to TF32 on a GPU: what is left of float32 products beside bfloat16 activations, too.
+bool trains_with_tf32(const Settings& settings);
 // The type of activations in training where it is not that of the weights. Evaluation computes in the weights' type.
 std::optional<at::ScalarType> activation_type_from(const Settings& settings);
 

@@ -97,7 +97,7 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
     return shape_from(settings_, data_.vocabulary_size());
   });
   device_ = choose_device(ranks_.world, settings_.train.device);
-  allow_tf32(settings_.train.precision == Precision::tf32);
+  set_product_precision(trains_with_tf32(settings_));
   const at::TensorOptions options = agree(ranks_.world, [&] { return tensor_options_from(settings_, device_); });
   schedule_ = schedule_from(settings_);
   groups_.emplace(mesh_groups_on(ranks_, device_, mesh_from(settings_, ranks_.size())));

@@ -46,7 +46,8 @@ TEST(CudaArithmetic, ExpTanhAndLogisticAreGoodToAFewUnitsInTheLastPlace) {
     const float f = static_cast<float>(x);
     const double exact = static_cast<double>(f);
     EXPECT_NEAR(cuda::exponential(f) / std::exp(exact), 1, 4e-7) << f;
-    EXPECT_NEAR(cuda::logistic(f) * (1 + std::exp(-exact)), 1, 6e-7) << f;
+    EXPECT_NEAR(cuda::logistic(f) * (1 + std::exp(-exact)), 1, (6 + std::abs(exact)) * 7e-8) << f;
+    EXPECT_NEAR(cuda::logistic(f), 1 / (1 + std::exp(-exact)), 1.2e-7) << f;
     ASSERT_NE(f, 0.0f);
     EXPECT_NEAR(cuda::hyperbolic_tangent(f) / std::tanh(exact), 1, 4e-7) << f;
   }

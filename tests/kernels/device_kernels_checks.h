@@ -444,9 +444,33 @@ TYPED_TEST_P(DeviceKernels, ColumnSumsMatchTheReference) {
   }
 }
 
+TYPED_TEST_P(DeviceKernels, LevelSumsMatchTheReference) {
+  using A = typename TypeParam::Activation;
+  const std::vector<std::int64_t> lists[] = {{}, {3}, {4, 3, 2, 1, 0}, {4, 1}};
+  for (const std::int64_t count : {1, 33, 264, 1000}) {
+    for (const std::int64_t gap : {0, 1, 8}) {  // between levels: on and off the vectors' boundaries
+      for (const std::vector<std::int64_t>& places : lists) {
+        const std::int64_t distance = count + gap;
+        const auto values = this->activations(5 * distance);
+        const std::vector<A> untouched(static_cast<std::size_t>(count));
+        const auto [actual, expected] = this->both([&](const KernelTable<A>& kernels, auto& memory) {
+          LevelSums<A> k;
+          k.count = static_cast<std::int64_t>(places.size()), k.places = memory.put(places), k.distance = distance;
+          k.values = memory.put(values), k.sums = memory.put(untouched);
+          kernels.level_sums(k, {0, count / 2}, nullptr);
+          kernels.level_sums(k, {count / 2, count}, nullptr);
+          return memory.get(k.sums, untouched.size());
+        });
+        for (std::size_t n = 0; n < actual.size(); ++n) ASSERT_EQ(std::memcmp(&actual[n], &expected[n], sizeof(A)), 0) << n;
+      }
+    }
+  }
+}
+
 REGISTER_TYPED_TEST_SUITE_P(DeviceKernels, GatesForwardMatchesTheReference, GatesBackwardMatchesTheReference, EffectiveKernelsMatchTheReference,
                             EmbeddingMatchesTheReferenceAndSumsAWordsRowsInTheirOrder, StepsAreGatheredAndScatteredAsByTheReference,
                             CrossEntropyMatchesTheReferenceAndKeepsNaNVisible, StripesOfASoftmaxMatchTheReference, UpdatesMatchTheReference, LambMatchesTheReference, DropoutMasksAreTheVerySameNumbers,
-                            SquaredNormsAreExactForSmallIntegers, ConversionsAreTheReferencesExactly, ColumnSumsMatchTheReference);
+                            SquaredNormsAreExactForSmallIntegers, ConversionsAreTheReferencesExactly, ColumnSumsMatchTheReference,
+                            LevelSumsMatchTheReference);
 
 }  // namespace trellis

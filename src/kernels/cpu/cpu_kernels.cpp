@@ -330,6 +330,21 @@ void column_sums(const ColumnSums<A>& k, Range columns, void*) {
   }
 }
 
+template <class A>
+void level_sums(const LevelSums<A>& k, Range elements, void*) {
+  Compute<A> sum[kBlock];
+  for (std::int64_t begin = elements.begin; begin < elements.end; begin += kBlock) {
+    const std::int64_t width = begin + kBlock < elements.end ? kBlock : elements.end - begin;
+    for (std::int64_t n = 0; n < width; ++n) sum[n] = 0;
+    for (std::int64_t place = 0; place < k.count; ++place) {
+      const A* __restrict const values = k.values + k.places[place] * k.distance + begin;
+      for (std::int64_t n = 0; n < width; ++n) sum[n] += widened(values[n]);
+    }
+    A* __restrict const sums = k.sums + begin;
+    for (std::int64_t n = 0; n < width; ++n) store(sums[n], sum[n]);
+  }
+}
+
 }  // namespace
 
 template <class A>
@@ -356,7 +371,8 @@ KernelTable<A> kernel_table() {
           squared_norm<T>,
           round_elements<A>,
           widen_rows<A>,
-          column_sums<A>};
+          column_sums<A>,
+          level_sums<A>};
 }
 template KernelTable<float> kernel_table<float>();
 template KernelTable<double> kernel_table<double>();

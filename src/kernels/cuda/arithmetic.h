@@ -41,16 +41,6 @@ TRELLIS_HOST_DEVICE inline A rounded(Compute<A> value) {
   }
 }
 
-// a / b; in float32 without the last unit's exactness, which costs half a dozen instructions.
-TRELLIS_HOST_DEVICE inline float quotient(float a, float b) {
-#ifdef __CUDA_ARCH__
-  return __fdividef(a, b);
-#else
-  return a / b;
-#endif
-}
-TRELLIS_HOST_DEVICE inline double quotient(double a, double b) { return a / b; }
-
 // exp(x) = 2^(x log2 e): the product's rounding error is made good, since it would be multiplied by x. NaN stays NaN.
 TRELLIS_HOST_DEVICE inline float exponential(float x) {
   constexpr float kLog2E = 1.44269504f, kLog2ELow = 1.92596303e-8f, kLn2 = 0.693147181f;
@@ -63,16 +53,28 @@ TRELLIS_HOST_DEVICE inline float exponential(float x) {
 }
 TRELLIS_HOST_DEVICE inline double exponential(double x) { return exp(x); }
 
-template <class T>
-TRELLIS_HOST_DEVICE inline T logistic(T x) {
-  return quotient(T(1), T(1) + exponential(-x));
+// 1 / (1 + 2^x), from 1 at minus infinity to 0 at infinity; NaN stays NaN. What the logistic function and tanh are made of: of
+// two instructions that flush the smallest numbers to zero, which 1 + 2^x does not see.
+TRELLIS_HOST_DEVICE inline float falling_step(float x) {
+#ifdef __CUDA_ARCH__
+  float power, result;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(x));
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(1.0f + power));
+  return result;
+#else
+  return 1.0f / (1.0f + exp2f(x));
+#endif
 }
+
+// x is rounded in x log2(e), an error of up to |x| units in the last place of 1 - logistic(x).
+TRELLIS_HOST_DEVICE inline float logistic(float x) { return falling_step(-1.44269504f * x); }
+TRELLIS_HOST_DEVICE inline double logistic(double x) { return 1.0 / (1.0 + exp(-x)); }
 
 // tanh(x) = 1 - 2 / (1 + exp(2 x)) loses what a small x is made of: below 0.6 the series of tanh(x) / x in x^2, whose
 // coefficients were fitted (relative error below 1e-7).
 TRELLIS_HOST_DEVICE inline float hyperbolic_tangent(float x) {
   const float magnitude = x < 0 ? -x : x;
-  const float large = 1.0f - quotient(2.0f, 1.0f + exponential(2.0f * magnitude));
+  const float large = fmaf(-2.0f, falling_step(2.88539008f * magnitude), 1.0f);
   const float s = x * x;
   float p = -0.00589514524f;
   p = fmaf(p, s, 0.02079596f);

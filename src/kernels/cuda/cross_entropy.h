@@ -3,6 +3,8 @@
 // for the gradient. A thread's sum is of T over its few hundred classes; the threads' sums are combined in float64.
 #pragma once
 
+#include <type_traits>
+
 #include "kernels/cross_entropy.h"
 #include "kernels/cuda/block.h"
 #include "kernels/cuda/vector.h"
@@ -17,6 +19,14 @@ struct RowSum {
   T at_target;
 };
 
+// body(width, n) for a thread's classes n to n + width: N at a time as far as they go, then one by one. width is a constant.
+template <int N, int Threads, class Body>
+TRELLIS_HOST_DEVICE void for_own_classes(int thread, std::int64_t classes, Body body) {
+  const std::int64_t whole = classes / N * N;
+  for (std::int64_t n = std::int64_t{thread} * N; n < whole; n += std::int64_t{Threads} * N) body(std::integral_constant<int, N>{}, n);
+  for (std::int64_t n = whole + thread; n < classes; n += Threads) body(std::integral_constant<int, 1>{}, n);
+}
+
 // below every logit, but finite: the difference of two of them is no NaN
 template <class T>
 TRELLIS_HOST_DEVICE constexpr T lowest() {
@@ -28,15 +38,17 @@ TRELLIS_HOST_DEVICE constexpr T lowest() {
 template <int N, class T, int Threads, class Block>
 TRELLIS_HOST_DEVICE void sum_exponentials(Block& block, const T* logits, std::int64_t classes, std::int64_t target, RowSum<T, Threads>& shared) {
   block.each([&](int thread) {
-    T largest = lowest<T>(), sum = 0, values[N];
-    for (std::int64_t n = std::int64_t{thread} * N; n < classes; n += std::int64_t{Threads} * N) {
-      load<N>(logits + n, values);
+    T largest = lowest<T>(), sum = 0;
+    for_own_classes<N, Threads>(thread, classes, [&](auto width, std::int64_t n) {
+      constexpr int W = decltype(width)::value;
+      T values[W];
+      load<W>(logits + n, values);
       T top = largest;
-      for (int v = 0; v < N; ++v) top = values[v] > top ? values[v] : top;
+      for (int v = 0; v < W; ++v) top = values[v] > top ? values[v] : top;
       if (top > largest) sum *= exponential(largest - top);
       largest = top;
-      for (int v = 0; v < N; ++v) sum += exponential(values[v] - largest);  // a NaN stays visible
-    }
+      for (int v = 0; v < W; ++v) sum += exponential(values[v] - largest);  // a NaN stays visible
+    });
     shared.largest[thread] = largest, shared.sum[thread] = static_cast<double>(sum);
     if (thread == 0 && classes > 0) shared.at_target = logits[target];
   });
@@ -65,15 +77,16 @@ struct CrossEntropyBody {
       if (thread == 0) k.loss[row] = log(total) + static_cast<double>(largest - shared.at_target);
       if (!k.scale) return;
       const T scale = k.scale[row], factor = static_cast<T>(static_cast<double>(scale) / total);
-      T values[N];
-      for (std::int64_t n = std::int64_t{thread} * N; n < k.classes; n += std::int64_t{kThreads} * N) {
-        load<N>(logits + n, values);
-        for (int v = 0; v < N; ++v) {
+      for_own_classes<N, kThreads>(thread, k.classes, [&](auto width, std::int64_t n) {
+        constexpr int W = decltype(width)::value;
+        T values[W];
+        load<W>(logits + n, values);
+        for (int v = 0; v < W; ++v) {
           values[v] = factor * exponential(values[v] - largest);
           if (n + v == target) values[v] -= scale;
         }
-        store<N>(logits + n, values);
-      }
+        store<W>(logits + n, values);
+      });
     });
   }
 };
@@ -81,7 +94,7 @@ struct CrossEntropyBody {
 template <class Device, class T>
 void cross_entropy(const CrossEntropy<T>& k, Range rows, void* stream) {
   constexpr int N = kVector<T>;
-  if (k.classes % N == 0 && k.stride % N == 0 && aligned({k.logits})) {
+  if (k.stride % N == 0 && aligned({k.logits})) {
     Device::run(CrossEntropyBody<N, T>{k, rows.begin}, rows.size(), stream);
   } else {
     Device::run(CrossEntropyBody<1, T>{k, rows.begin}, rows.size(), stream);

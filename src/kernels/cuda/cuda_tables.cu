@@ -9,6 +9,9 @@ namespace trellis::cuda {
 extern template void column_sums<CudaDevice, float>(const ColumnSums<float>&, Range, void*);
 extern template void column_sums<CudaDevice, double>(const ColumnSums<double>&, Range, void*);
 extern template void column_sums<CudaDevice, BFloat16>(const ColumnSums<BFloat16>&, Range, void*);
+extern template void level_sums<CudaDevice, float>(const LevelSums<float>&, Range, void*);
+extern template void level_sums<CudaDevice, double>(const LevelSums<double>&, Range, void*);
+extern template void level_sums<CudaDevice, BFloat16>(const LevelSums<BFloat16>&, Range, void*);
 extern template void round_elements<CudaDevice, float>(const RoundElements<float>&, Range, void*);
 extern template void widen_rows<CudaDevice, float>(const WidenRows<float>&, Range, void*);
 extern template void round_elements<CudaDevice, double>(const RoundElements<double>&, Range, void*);

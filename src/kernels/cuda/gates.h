@@ -150,10 +150,17 @@ struct GatesBackwardBody {
   }
 };
 
-// Whether groups of kVector channels lie on 16-byte boundaries in every matrix of gates and outputs.
+// Channels of a thread.
+#ifndef TRELLIS_GATE_BYTES
+#define TRELLIS_GATE_BYTES 16
+#endif
+template <class A>
+inline constexpr int kGateChannels = TRELLIS_GATE_BYTES / static_cast<int>(sizeof(A)) < 1 ? 1 : TRELLIS_GATE_BYTES / static_cast<int>(sizeof(A));
+
+// Whether groups of kGateChannels lie on 16-byte boundaries in every matrix of gates and outputs.
 template <class A, class K>
 bool channels_in_vectors(const K& k) {
-  constexpr int N = kVector<A>;
+  constexpr int N = kGateChannels<A>;
   bool fit = k.channels / k.blocks % N == 0 && (k.output_count == 0 || k.outputs % N == 0);
   for (int out = 0; out < k.output_count; ++out) fit = fit && aligned({k.output[out].values, k.output[out].mask});
   return fit;
@@ -161,7 +168,7 @@ bool channels_in_vectors(const K& k) {
 
 template <class Device, class A>
 void gates_forward(const GatesForward<A>& k, Range rows, void* stream) {
-  constexpr int N = kVector<A>;
+  constexpr int N = kGateChannels<A>;
   if (channels_in_vectors<A>(k) && aligned({k.gates, k.injection, k.bias, k.previous_cell, k.hidden_mask, k.cell, k.hidden})) {
     const std::int64_t items = rows.size() * (k.channels / N);
     Device::run(GatesForwardBody<N, A>{k, rows.begin, items}, blocks_for(items), stream);
@@ -173,7 +180,7 @@ void gates_forward(const GatesForward<A>& k, Range rows, void* stream) {
 
 template <class Device, class A>
 void gates_backward(const GatesBackward<A>& k, Range rows, void* stream) {
-  constexpr int N = kVector<A>;
+  constexpr int N = kGateChannels<A>;
   if (channels_in_vectors<A>(k) && aligned({k.gates, k.cell, k.previous_cell, k.hidden_mask, k.d_hidden, k.d_cell, k.d_previous_cell, k.d_injection})) {
     const std::int64_t items = rows.size() * (k.channels / N);
     Device::run(GatesBackwardBody<N, A>{k, rows.begin, items}, blocks_for(items), stream);

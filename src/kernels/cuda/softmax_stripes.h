@@ -28,12 +28,13 @@ struct SoftmaxStatisticsBody {
         numbers[2] = target < 0 ? 0.0 : static_cast<double>(shared.at_target);
       }
       if (!k.keep_exponentials) return;
-      T values[N];
-      for (std::int64_t n = std::int64_t{thread} * N; n < k.classes; n += std::int64_t{kThreads} * N) {
-        load<N>(logits + n, values);
-        for (int v = 0; v < N; ++v) values[v] = exponential(values[v] - largest);
-        store<N>(logits + n, values);
-      }
+      for_own_classes<N, kThreads>(thread, k.classes, [&](auto width, std::int64_t n) {
+        constexpr int W = decltype(width)::value;
+        T values[W];
+        load<W>(logits + n, values);
+        for (int v = 0; v < W; ++v) values[v] = exponential(values[v] - largest);
+        store<W>(logits + n, values);
+      });
     });
   }
 };
@@ -58,15 +59,16 @@ struct SoftmaxGradientBody {
     });
     block.each([&](int thread) {
       const T factor = shared.factor;
-      T part[N];
-      for (std::int64_t n = std::int64_t{thread} * N; n < k.classes; n += std::int64_t{kThreads} * N) {
-        load<N>(values + n, part);
-        for (int v = 0; v < N; ++v) {
+      for_own_classes<N, kThreads>(thread, k.classes, [&](auto width, std::int64_t n) {
+        constexpr int W = decltype(width)::value;
+        T part[W];
+        load<W>(values + n, part);
+        for (int v = 0; v < W; ++v) {
           part[v] *= factor;
           if (n + v == target) part[v] -= scale;
         }
-        store<N>(values + n, part);
-      }
+        store<W>(values + n, part);
+      });
     });
   }
 };
@@ -74,7 +76,7 @@ struct SoftmaxGradientBody {
 template <class Device, class T>
 void softmax_statistics(const SoftmaxStatistics<T>& k, Range rows, void* stream) {
   constexpr int N = kVector<T>;
-  if (k.classes % N == 0 && k.stride % N == 0 && aligned({k.logits})) {
+  if (k.stride % N == 0 && aligned({k.logits})) {
     Device::run(SoftmaxStatisticsBody<N, T>{k, rows.begin}, rows.size(), stream);
   } else {
     Device::run(SoftmaxStatisticsBody<1, T>{k, rows.begin}, rows.size(), stream);
@@ -84,7 +86,7 @@ void softmax_statistics(const SoftmaxStatistics<T>& k, Range rows, void* stream)
 template <class Device, class T>
 void softmax_gradient(const SoftmaxGradient<T>& k, Range rows, void* stream) {
   constexpr int N = kVector<T>;
-  if (k.classes % N == 0 && k.stride % N == 0 && aligned({k.exponentials})) {
+  if (k.stride % N == 0 && aligned({k.exponentials})) {
     Device::run(SoftmaxGradientBody<N, T>{k, rows.begin}, rows.size(), stream);
   } else {
     Device::run(SoftmaxGradientBody<1, T>{k, rows.begin}, rows.size(), stream);

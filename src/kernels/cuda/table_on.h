@@ -10,6 +10,7 @@
 #include "kernels/cuda/gates.h"
 #include "kernels/cuda/gather.h"
 #include "kernels/cuda/lamb.h"
+#include "kernels/cuda/level_sums.h"
 #include "kernels/cuda/norm.h"
 #include "kernels/cuda/optimizer.h"
 #include "kernels/cuda/softmax_stripes.h"
@@ -42,7 +43,8 @@ KernelTable<A> table_on(const char* name) {
           squared_norm<Device, T>,
           round_elements<Device, A>,
           widen_rows<Device, A>,
-          column_sums<Device, A>};
+          column_sums<Device, A>,
+          level_sums<Device, A>};
 }
 
 }  // namespace trellis::cuda

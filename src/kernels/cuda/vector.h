@@ -21,7 +21,7 @@ inline bool aligned(std::initializer_list<const void*> pointers) {
 }
 
 template <class A, int N>
-struct alignas(N * sizeof(A) < 16 ? alignof(A) : 16) Pack {
+struct alignas(N * sizeof(A) < 16 ? N * sizeof(A) : 16) Pack {
   A values[N];
 };
 
