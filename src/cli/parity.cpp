@@ -30,7 +30,7 @@ struct ParityFlags {
                      "comes alone. With --mesh, mpirun's ranks replay it together.");
     line.section("Flags")
         .add("dtype", "TYPE", "float64, float32, bf16, or on a GPU tf32", dtype)
-        .add("device", "DEVICE", "cpu or cuda, which is the first GPU", device)
+        .add("device", "DEVICE", "cpu or cuda, which is the first GPU, with --mesh one for each rank", device)
         .add("mesh", "D,P,V,CHUNKS", "data, pipeline, vocabulary (replicated, stages, world or a number) and chunks of time, as the settings\n"
              "of [mesh]; D times P ranks", mesh)
         .add("weights", "FILE", "safetensors file with the weights, under the authors' parameter names", weights)
@@ -57,7 +57,6 @@ struct ParityFlags {
       throw UsageError(fmt::format("--weights are of one parity file, but {} are given", files.size()), "command line", "give one FILE");
     }
     if (!mesh.empty() && !weights.empty()) throw UsageError("--mesh is given, but --weights only evaluates", "command line", "leave one of them out");
-    if (!mesh.empty() && device == "cuda") throw UsageError("--mesh replays on CPUs", "command line", "leave --device out");
   }
 };
 
@@ -143,8 +142,9 @@ int parity_command(const std::vector<std::string>& arguments) {
     at::set_num_threads(1);
     // more stages than a case has levels are refused where the levels are known
     const Mesh mesh = agree(ranks.world, [&] { return make_mesh(ranks.size(), settings.data, settings.pipeline, settings.vocabulary, settings.pipeline); });
-    const MeshGroups groups = mesh_groups_on(ranks, at::kCPU, mesh);
-    return agree(ranks.world, [&] { return replay_all(flags, at::kCPU, {groups, settings.chunks.count}); });
+    const at::Device device = choose_device(ranks.world, flags.device == "cuda" ? DeviceChoice::cuda : DeviceChoice::cpu);
+    const MeshGroups groups = mesh_groups_on(ranks, device, mesh);
+    return agree(ranks.world, [&] { return replay_all(flags, device, {groups, settings.chunks.count}); });
   });
 }
 

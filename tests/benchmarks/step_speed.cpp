@@ -6,7 +6,7 @@
 //
 // Prints a table: median milliseconds of a call, operations a second, and what share of the fastest product that is.
 // Operations are those of the definition (plan/network_size.h), a tail cluster's for the words that lie in it, backward twice
-// forward: what is computed again does not count. Then the most memory that LibTorch's allocator has handed out on a GPU.
+// forward: what is computed again does not count. On a GPU also the most memory that LibTorch's allocator has handed out for steps.
 #include <ATen/ATen.h>
 #include <ATen/DeviceAccelerator.h>
 #include <fmt/core.h>
@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,8 @@ using namespace trellis;
 void wait_for(at::Device device) {
   if (device.is_cuda()) at::accelerator::synchronizeDevice(device.index());
 }
+
+constexpr double kMebibytes = 1.0 / (1 << 20);
 
 // What is timed in turns.
 struct Row {
@@ -74,11 +77,8 @@ class Training {
         weights_(model_.layout(), options),
         gradients_(model_.layout(), options),
         optimizer_(rule_, model_.layout(), options),
-        history_(model_.zero_history()),
-        stack_(shape_, {0, shape_.levels}, settings.train.lanes, settings.train.window, keep_from(settings), options, activation_type_from(settings)) {
+        history_(model_.zero_history()) {
     initialize(weights_, initial_values_from(settings), 1);
-    for (std::int64_t n = 0; n < shape_.output_count(); ++n) stack_.d_output(n).normal_(0, 1e-4);
-    stack_.embedded({0, steps()}).normal_(0, 0.1);
     // the word at rank r, from 1, has a frequency in proportion to 1 / (r + 1.7), as in plan/run_numbers.h
     constexpr double kShift = 2.2;
     const at::Tensor uniform = at::rand({steps() * settings.train.lanes + settings.train.lanes}, at::kDouble);
@@ -89,13 +89,20 @@ class Training {
   std::int64_t steps() const { return settings_.train.window; }
   std::int64_t rows() const { return steps() * settings_.train.lanes; }
 
+  // Levels of their own, beside those of the step.
+  void make_levels() {
+    stack_.emplace(shape_, Range{0, shape_.levels}, settings_.train.lanes, steps(), keep_from(settings_), options_, activation_type_from(settings_));
+    for (std::int64_t n = 0; n < shape_.output_count(); ++n) stack_->d_output(n).normal_(0, 1e-4);
+    stack_->embedded({0, steps()}).normal_(0, 0.1);
+  }
+
   void levels() {
     const ConvolutionKernels gradients = EffectiveKernels::gradients_of(gradients_);
     for (const at::Tensor& t : {gradients.input, gradients.hidden, gradients.bias}) t.zero_();
     kernels_.compute(weights_, masks_);
-    stack_.begin_window(steps(), history_, masks_.hidden, masks_.outputs);
-    stack_.forward({0, steps()}, kernels_.kernels());
-    stack_.backward({0, steps()}, kernels_.kernels(), gradients, {}, {});
+    stack_->begin_window(steps(), history_, masks_.hidden, masks_.outputs);
+    stack_->forward({0, steps()}, kernels_.kernels());
+    stack_->backward({0, steps()}, kernels_.kernels(), gradients, {}, {});
     EffectiveKernels::backward(weights_, masks_, gradients_);
   }
 
@@ -130,7 +137,7 @@ class Training {
   Parameters weights_, gradients_;
   Optimizer optimizer_;
   History history_;
-  LevelStack stack_;
+  std::optional<LevelStack> stack_;
   EffectiveKernels kernels_{activation_type_from(settings_)};
   DropoutMasks masks_;
   at::Tensor words_;
@@ -145,9 +152,19 @@ void measure(const Settings& settings, std::int64_t vocabulary, at::Device devic
   const std::int64_t rows = training.rows(), H = shape.hidden;
   const ForwardFlops flops = forward_flops(shape, training.shares());
   const double tokens = static_cast<double>(rows);
+  training.step();  // draws the masks that the levels take
+  if (device.is_cuda()) at::accelerator::resetPeakStats(device.index());
+  training.step();
+  if (device.is_cuda()) {
+    const auto stats = at::accelerator::getDeviceStats(device.index());
+    fmt::print("a step's memory: at most {:.0f} MiB allocated, {:.0f} MiB reserved\n\n", kMebibytes * static_cast<double>(stats.allocated_bytes[0].peak),
+               kMebibytes * static_cast<double>(stats.reserved_bytes[0].peak));
+  }
+  training.make_levels();
   std::vector<Row> table;
   {
     const at::TensorOptions activations = activation_options(options, activation_type_from(settings));
+    // what one tap of one level multiplies, and the kernel's gradient over 16 levels
     table.push_back(product(rows, H, 4 * H, false, activations));
     table.push_back(product(rows, 4 * H, H, false, activations));
     table.push_back(product(4 * H, 16 * rows, H, true, activations));
@@ -156,7 +173,6 @@ void measure(const Settings& settings, std::int64_t vocabulary, at::Device devic
   const std::size_t products = table.size();
   table.push_back({.name = "levels", .operations = kForwardAndBackward * tokens * (flops.levels + flops.injection), .call = [&] { training.levels(); }});
   table.push_back({.name = "step", .operations = kForwardAndBackward * tokens * flops.all(), .call = [&] { training.step(); }});
-  training.step();  // draws the masks that `levels` takes
   for (std::int64_t round = -1; round < rounds; ++round) {
     for (Row& row : table) {
       wait_for(device);
@@ -178,12 +194,6 @@ void measure(const Settings& settings, std::int64_t vocabulary, at::Device devic
   }
   const double levels = table[products].median(), step = table[products + 1].median();
   fmt::print("\n{:.0f} tokens/s in whole steps; of the levels' alone {:.1f} %\n", tokens / step, 100 * levels / step);
-  if (device.is_cuda()) {
-    const auto stats = at::accelerator::getDeviceStats(device.index());
-    constexpr double kMebibytes = 1.0 / (1 << 20);
-    fmt::print("at most {:.0f} MiB allocated, {:.0f} MiB reserved (two sets of the levels' activations)\n",
-               kMebibytes * static_cast<double>(stats.allocated_bytes[0].peak), kMebibytes * static_cast<double>(stats.reserved_bytes[0].peak));
-  }
 }
 
 }  // namespace

@@ -58,16 +58,17 @@ struct GatesForwardBody {
       const GatePlace at = gate_place<N>(k, first_row, item);
       const std::int64_t cell_at = at.row * k.channels + at.channel;
       const std::int64_t bias_at = at.gate - at.row * 4 * k.channels;
-      T gate[4][N], more[N], previous[N], cell[N], h[N];
-      for (int q = 0; q < 4; ++q) {
-        load<N>(k.gates + at.gate + q * at.size, gate[q]);
-        load<N>(k.bias + bias_at + q * at.size, more);
-        for (int n = 0; n < N; ++n) gate[q][n] += more[n];
-        if (!k.injection) continue;
-        load<N>(k.injection + at.gate + q * at.size, more);
-        for (int n = 0; n < N; ++n) gate[q][n] += more[n];
-      }
+      // everything is loaded before anything is used, so that a thread waits for memory once
+      T gate[4][N], injected[4][N] = {}, bias[4][N], previous[N], cell[N], h[N], more[N];
+      for (int q = 0; q < 4; ++q) load<N>(k.gates + at.gate + q * at.size, gate[q]);
       load<N>(k.previous_cell + cell_at, previous);
+      for (int q = 0; q < 4; ++q) load<N>(k.bias + bias_at + q * at.size, bias[q]);
+      if (k.injection) {
+        for (int q = 0; q < 4; ++q) load<N>(k.injection + at.gate + q * at.size, injected[q]);
+      }
+      for (int q = 0; q < 4; ++q) {
+        for (int n = 0; n < N; ++n) gate[q][n] += bias[q][n] + injected[q][n];
+      }
       for (int n = 0; n < N; ++n) {
         T of_channel[4] = {gate[0][n], gate[1][n], gate[2][n], gate[3][n]};
         h[n] = cell_forward(of_channel, previous[n], cell[n]);
@@ -150,12 +151,9 @@ struct GatesBackwardBody {
   }
 };
 
-// Channels of a thread.
-#ifndef TRELLIS_GATE_BYTES
-#define TRELLIS_GATE_BYTES 16
-#endif
+// Channels of a thread: with 8 of them in bfloat16 too few threads would fit on a multiprocessor.
 template <class A>
-inline constexpr int kGateChannels = TRELLIS_GATE_BYTES / static_cast<int>(sizeof(A)) < 1 ? 1 : TRELLIS_GATE_BYTES / static_cast<int>(sizeof(A));
+inline constexpr int kGateChannels = kVector<A> < 4 ? kVector<A> : 4;
 
 // Whether groups of kGateChannels lie on 16-byte boundaries in every matrix of gates and outputs.
 template <class A, class K>

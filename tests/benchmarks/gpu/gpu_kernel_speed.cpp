@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <functional>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "kernels/cuda/cuda_tables.h"
@@ -59,13 +60,13 @@ double seconds(const std::function<void()>& run) {
 
 double copy_bandwidth = 0;
 
-void report(const char* name, double bytes, const std::function<void()>& run) {
+void report(const std::string& name, double bytes, const std::function<void()>& run) {
   const double time = seconds(run), rate = bytes / time;
-  std::printf("| %-36s | %9.1f | %7.0f | %5.1f %% |\n", name, time * 1e6, rate * 1e-9, 100 * rate / copy_bandwidth);
+  std::printf("| %-36s | %9.1f | %7.0f | %5.1f %% |\n", name.c_str(), time * 1e6, rate * 1e-9, 100 * rate / copy_bandwidth);
 }
 
 template <class A>
-void gates(const char* forward_name, const char* backward_name) {
+void gates(const std::string& type) {
   using T = Compute<A>;
   const std::int64_t rows = 3000, H = 2112, lanes = 40, all = rows * H;
   const Buffer<A> gates(4 * all), injection(4 * all), hidden(all), d_hidden(all);
@@ -75,12 +76,22 @@ void gates(const char* forward_name, const char* backward_name) {
   forward.bias = bias.get(), forward.previous_cell = previous.get(), forward.hidden_mask = mask.get(), forward.cell = cell.get();
   forward.hidden = hidden.get();
   const double a = sizeof(A), t = sizeof(T), elements = static_cast<double>(all);
-  report(forward_name, elements * (4 * a + 4 * a + 4 * a + t + t + a), [&] { cuda::device_table<A>().gates_forward(forward, {0, rows}, nullptr); });
+  report("gates forward, " + type, elements * (4 * a + 4 * a + 4 * a + t + t + a), [&] { cuda::device_table<A>().gates_forward(forward, {0, rows}, nullptr); });
   GatesBackward<A> backward;
   backward.channels = H, backward.outputs = 512, backward.lanes = lanes, backward.gates = gates.get(), backward.cell = cell.get();
   backward.previous_cell = previous.get(), backward.hidden_mask = mask.get(), backward.d_hidden = d_hidden.get(), backward.d_cell = d_cell.get();
-  backward.d_previous_cell = d_previous.get(), backward.d_injection = d_injection.get(), backward.add_to_injection = true;
-  report(backward_name, elements * (8 * a + t + t + a + t + t + 8 * t), [&] { cuda::device_table<A>().gates_backward(backward, {0, rows}, nullptr); });
+  backward.d_previous_cell = d_previous.get();
+  report("gates backward, " + type, elements * (8 * a + t + t + a + t + t), [&] { cuda::device_table<A>().gates_backward(backward, {0, rows}, nullptr); });
+  backward.d_injection = d_injection.get(), backward.add_to_injection = true;
+  report("the same and its sum over levels", elements * (8 * a + t + t + a + t + t + 8 * t), [&] { cuda::device_table<A>().gates_backward(backward, {0, rows}, nullptr); });
+  const std::int64_t levels = 20;
+  const Buffer<A> all_gates(levels * 4 * all);
+  const Buffer<std::int64_t> places(levels);  // zeros would all be one place
+  std::vector<std::int64_t> numbers(static_cast<std::size_t>(levels));
+  for (std::int64_t n = 0; n < levels; ++n) numbers[static_cast<std::size_t>(n)] = levels - 1 - n;
+  check(cudaMemcpy(places.get(), numbers.data(), numbers.size() * sizeof(std::int64_t), cudaMemcpyHostToDevice));
+  LevelSums<A> sums{.count = levels, .places = places.get(), .distance = 4 * all, .values = all_gates.get(), .sums = injection.get()};
+  report("sum over 20 levels' gates, " + type, 4 * elements * a * (levels + 1.0), [&] { cuda::device_table<A>().level_sums(sums, {0, 4 * all}, nullptr); });
 }
 
 void run() {
@@ -90,8 +101,8 @@ void run() {
   const double bytes = 2.0 * 4 * (1 << 28);
   copy_bandwidth = bytes / seconds([&] { check(cudaMemcpyAsync(to.get(), from.get(), std::size_t{4} << 28, cudaMemcpyDeviceToDevice)); });
   std::printf("%s: copies at %.0f GB/s, read and written\n\n| kernel | us | GB/s | of the copy |\n|---|---|---|---|\n", properties.name, copy_bandwidth * 1e-9);
-  gates<BFloat16>("gates forward, bf16", "gates backward, bf16");
-  gates<float>("gates forward, float32", "gates backward, float32");
+  gates<BFloat16>("bf16");
+  gates<float>("float32");
 
   const auto& kernels = cuda::device_table<float>();
   const std::int64_t rows = 3000, classes = 20'004, weights = 44'300'000 / 4 * 4;
