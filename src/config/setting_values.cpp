@@ -34,7 +34,8 @@ constexpr Word<RateDecay> kDecayWords[] = {
     {"none", RateDecay::none}, {"cosine", RateDecay::cosine}, {"inverse_square_root", RateDecay::inverse_square_root}};
 constexpr Word<BatchRule> kBatchRuleWords[] = {
     {"none", BatchRule::none}, {"linear", BatchRule::linear}, {"square_root", BatchRule::square_root}};
-constexpr Word<Recompute> kRecomputeWords[] = {{"none", Recompute::none}, {"gates", Recompute::gates}};
+// "levels" has a number with it
+constexpr Word<Recompute::Kind> kRecomputeWords[] = {{"none", Recompute::Kind::none}, {"gates", Recompute::Kind::gates}};
 // a number stands for Kind::ranks
 constexpr Word<VocabularyLayout::Kind> kVocabularyWords[] = {{"replicated", VocabularyLayout::Kind::replicated},
                                                              {"stages", VocabularyLayout::Kind::stages},
@@ -158,7 +159,9 @@ std::string format_value(OptimizerName value) { return format_word(kOptimizerWor
 std::string format_value(Averaging value) { return format_word(kAveragingWords, value); }
 std::string format_value(RateDecay value) { return format_word(kDecayWords, value); }
 std::string format_value(BatchRule value) { return format_word(kBatchRuleWords, value); }
-std::string format_value(Recompute value) { return format_word(kRecomputeWords, value); }
+std::string format_value(const Recompute& value) {
+  return value.kind == Recompute::Kind::levels ? fmt::format("levels({})", value.levels) : format_word(kRecomputeWords, value.kind);
+}
 std::string format_value(AutomaticCount value) { return value.automatic() ? "auto" : std::to_string(value.count); }
 std::string format_value(const VocabularyLayout& value) {
   return value.kind == VocabularyLayout::Kind::ranks ? std::to_string(value.ranks) : format_word(kVocabularyWords, value.kind);
@@ -202,8 +205,23 @@ std::string parse_value(std::string_view text, const Limits&, RateDecay& value) 
 std::string parse_value(std::string_view text, const Limits&, BatchRule& value) {
   return parse_word(text, kBatchRuleWords, value);
 }
-std::string parse_value(std::string_view text, const Limits&, Recompute& value) {
-  return parse_word(text, kRecomputeWords, value);
+std::string parse_value(std::string_view text, const Limits& limits, Recompute& value) {
+  Recompute parsed;
+  if (parse_word(text, kRecomputeWords, parsed.kind).empty()) {
+    value = parsed;
+    return "";
+  }
+  constexpr std::string_view kBefore = "levels(";
+  std::string_view number = trimmed(text);
+  parsed.kind = Recompute::Kind::levels;
+  if (number.starts_with(kBefore) && number.ends_with(")")) {
+    number = number.substr(kBefore.size(), number.size() - kBefore.size() - 1);
+    if (parse_number(number, limits, parsed.levels).empty()) {
+      value = parsed;
+      return "";
+    }
+  }
+  return "none, gates, or levels(n) with n " + number_expected<std::int64_t>(limits);
 }
 std::string parse_value(std::string_view text, const Limits& limits, AutomaticCount& value) {
   if (trimmed(text) == "auto") {
@@ -240,7 +258,7 @@ std::string words_of(OptimizerName) { return list_words(kOptimizerWords); }
 std::string words_of(Averaging) { return list_words(kAveragingWords); }
 std::string words_of(RateDecay) { return list_words(kDecayWords); }
 std::string words_of(BatchRule) { return list_words(kBatchRuleWords); }
-std::string words_of(Recompute) { return list_words(kRecomputeWords); }
+std::string words_of(const Recompute&) { return "none, gates or levels(n)"; }
 std::string words_of(AutomaticCount) { return "auto or a number"; }
 std::string words_of(const VocabularyLayout&) { return "replicated, stages, world or a number"; }
 

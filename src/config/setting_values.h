@@ -27,7 +27,7 @@ Limits between(double low, double high);  // both included
 Limits below(double low, double high);    // low included, high not
 }  // namespace limits
 
-// "16", "0.002", "true", "adam", "1,2,4"; the empty list is the empty string.
+// "16", "0.002", "true", "adam", "levels(8)", "1,2,4"; the empty list is the empty string.
 std::string format_value(bool value);
 std::string format_value(int value);
 std::string format_value(std::int64_t value);
@@ -40,7 +40,7 @@ std::string format_value(OptimizerName value);
 std::string format_value(Averaging value);
 std::string format_value(RateDecay value);
 std::string format_value(BatchRule value);
-std::string format_value(Recompute value);
+std::string format_value(const Recompute& value);
 std::string format_value(AutomaticCount value);
 std::string format_value(const VocabularyLayout& value);
 std::string format_value(const std::vector<int>& value);
@@ -76,7 +76,7 @@ std::string words_of(OptimizerName);
 std::string words_of(Averaging);
 std::string words_of(RateDecay);
 std::string words_of(BatchRule);
-std::string words_of(Recompute);
+std::string words_of(const Recompute&);
 std::string words_of(AutomaticCount);
 std::string words_of(const VocabularyLayout&);
 template <class T>

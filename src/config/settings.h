@@ -17,7 +17,12 @@ enum class DeviceChoice { automatic, cpu, cuda };
 enum class TaskKind { language_model, classifier };
 enum class OptimizerName { adam, sgd, lamb };
 enum class Averaging { never, always, plateau };
-enum class Recompute { none, gates };
+// What the backward pass computes again instead of keeping it.
+struct Recompute {
+  enum class Kind { none, gates, levels } kind = Kind::none;
+  std::int64_t levels = 1;  // of Kind::levels: h and c are kept at the input of every so many levels
+  bool operator==(const Recompute&) const = default;
+};
 // A number, or 0 for "auto": chosen by measuring.
 struct AutomaticCount {
   std::int64_t count = 0;

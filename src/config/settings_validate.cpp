@@ -109,6 +109,12 @@ void validate_classifier(const Settings& settings, const SettingOrigins& origins
   refuse_unless_zero("dropout.latent", settings.dropout.latent);
   refuse_unless_zero("penalty.activation", settings.penalty.activation);
   refuse_unless_zero("penalty.slowness", settings.penalty.slowness);
+  if (settings.memory.recompute.kind == Recompute::Kind::levels) {
+    refuse(fmt::format("memory.recompute is {}, but model.task is classifier, which keeps of every level only the steps that its last "
+                       "one depends on",
+                       format_value(settings.memory.recompute)),
+           origins, {"memory.recompute", "model.task"}, "set memory.recompute=gates");
+  }
   if (!settings.model.cutoffs.empty()) {
     refuse(fmt::format("model.cutoffs is {}, but model.task is classifier, which has no vocabulary", format_value(settings.model.cutoffs)),
            origins, {"model.cutoffs", "model.task"}, "set model.cutoffs=");

@@ -48,7 +48,7 @@ LastStepStack::LastStepStack(const TrellisShape& shape, std::int64_t steps, std:
   const std::int64_t H = shape.hidden, k = shape.kernel, most = needed.largest() * max_lanes;
   const at::TensorOptions activation = activation_options(options, activations);
   at::Tensor shared_gates;
-  if (keep == Keep::states) shared_gates = at::empty({most, 4 * H}, activation);
+  if (!keep.all_gates) shared_gates = at::empty({most, 4 * H}, activation);
   for (std::int64_t number = 0; number < shape.levels; ++number) {
     Level l;
     l.nodes = static_cast<std::int64_t>(needed.of_level(number).size());
@@ -61,7 +61,7 @@ LastStepStack::LastStepStack(const TrellisShape& shape, std::int64_t steps, std:
     if (number > 0) l.cell_places = needed.places_below(number, dilation);
     l.hidden = at::empty({l.nodes * max_lanes, H}, activation);
     l.cell = at::empty({l.nodes * max_lanes, H}, options);
-    l.gates = keep == Keep::states ? shared_gates : at::empty({l.nodes * max_lanes, 4 * H}, activation);
+    l.gates = !keep.all_gates ? shared_gates : at::empty({l.nodes * max_lanes, 4 * H}, activation);
     levels_.push_back(std::move(l));
   }
   output_ = at::empty({max_lanes, shape.outputs}, options);
@@ -144,7 +144,7 @@ void LastStepStack::backward(const ConvolutionKernels& kernels, const Convolutio
     Level& l = level(number);
     const auto here = static_cast<std::size_t>(number % 2), below = 1 - here;
     const bool last = number + 1 == shape_.levels;
-    if (keep_ == Keep::states) compute(number, kernels, Outputs::left_alone);
+    if (!keep_.all_gates) compute(number, kernels, Outputs::left_alone);
     const at::Tensor d_gates = rows(l.gates, l.nodes);
     GateGradientRows all{.gates = d_gates,
                          .cell = rows(l.cell, l.nodes),

@@ -22,6 +22,7 @@ void LevelStack::begin_window(std::int64_t steps, const History& history, at::Te
   output_masks_ = std::move(output_masks);
   output_masks_.resize(outputs_.size());
   carried_ = false;
+  held_ = {};
   // below level 0 the cell is zero after the history
   if (levels_.begin == 0) cell_rows(boundary(0), {0, steps}).zero_();
 }
@@ -32,6 +33,13 @@ void LevelStack::fill_history(Boundary& b) {
   };
   fill(b.hidden, b.hidden_halo, history_.hidden);
   fill(b.cell, b.cell_halo, history_.cell);
+}
+
+void LevelStack::fill_halo(Boundary& b, Range time) {
+  if (time.begin == 0 || (!b.kept() && time.begin < std::max(b.hidden_halo, b.cell_halo))) fill_history(b);
+  if (b.kept()) return;
+  b.hidden_ends->bring_back(b.hidden, time);
+  b.cell_ends->bring_back(b.cell, time);
 }
 
 std::int64_t LevelStack::live_steps(std::int64_t level, std::int64_t delay, Range time) const {
@@ -94,9 +102,23 @@ void LevelStack::forward(Range time, const ConvolutionKernels& kernels) {
   require(0 <= time.begin && time.begin < time.end && time.end <= steps_, "a chunk lies within its window");
   for (Injection& shared : injections_) injection_forward(shared, time, kernels);
   for (std::int64_t level = levels_.begin; level < levels_.end; ++level) {
-    if (time.begin == 0) fill_history(boundary(level));
+    fill_halo(boundary(level), time);
     pre_activations(level, time, kernels);
     run_gates(level, time, kernels, Outputs::written);
+    Boundary& result = boundary(level + 1);
+    if (result.kept() || time.end == steps_) continue;
+    result.hidden_ends->keep(result.hidden, time);
+    result.cell_ends->keep(result.cell, time);
+  }
+  if (segments_.every > 1) held_ = {segments_.segment_of(levels_.end - 1), time};
+}
+
+void LevelStack::compute_again(Range segment, Range time, const ConvolutionKernels& kernels) {
+  if (std::exchange(held_, {}) == Held{segment, time}) return;
+  for (std::int64_t level = segment.begin; level < segment.end; ++level) {
+    if (!boundary(level).kept()) fill_halo(boundary(level), time);
+    pre_activations(level, time, kernels);
+    run_gates(level, time, kernels, Outputs::left_alone);
   }
 }
 
@@ -164,17 +186,17 @@ void LevelStack::kernel_gradient_of_level(std::int64_t level, Range time, const 
 
 void LevelStack::kernel_gradient(Range levels, Range time, const ConvolutionKernels& gradients) {
   const TimeSpan timed("kernel gradient", {.level = levels.begin, .level_end = levels.end, .time_begin = time.begin, .time_end = time.end});
-  if (levels.begin == 0) {  // which has hardly any input rows
-    kernel_gradient_of_level(0, time, gradients);
-    ++levels.begin;
-  }
   if (!levels_multiply_at_once() || time.size() < steps_) {
     for (std::int64_t level = levels.begin; level < levels.end; ++level) kernel_gradient_of_level(level, time, gradients);
     return;
   }
+  if (!boundary(levels.begin).place_in_inputs) {  // level 0, which has hardly any input rows, or the first of a segment
+    kernel_gradient_of_level(levels.begin, time, gradients);
+    ++levels.begin;
+  }
   if (levels.empty()) return;
   const std::int64_t halo = gate_halo_ * lanes_, rows = levels.size() * pitch_ - halo;
-  const std::int64_t first_input = (levels.begin - std::max<std::int64_t>(levels_.begin, 1)) * pitch_ + halo;
+  const std::int64_t first_input = *boundary(levels.begin).place_in_inputs * pitch_ + halo;
   const at::Tensor d_gates = gates_.narrow(0, gate_slot(levels.begin) * pitch_ + halo, rows);
   for (std::int64_t tap = 0; tap < shape_.kernel; ++tap) {
     // A row of a level's gates meets the row `delay` before it. Rows of zeros meet rows of the level's history or of the
@@ -213,10 +235,8 @@ void LevelStack::backward(Range time, const ConvolutionKernels& kernels, const C
     Carry& carry = carries_[static_cast<std::size_t>(level - levels_.begin)];
     const std::int64_t dilation = shape_.dilation_of(level), halo = shape_.halo_of(level) * lanes_, cell_halo = dilation * lanes_;
     const bool input_wanted = level > 0 || history_gradient_wanted_;
-    if (keep_ == Keep::states) {
-      pre_activations(level, time, kernels);
-      run_gates(level, time, kernels, Outputs::left_alone);
-    }
+    const Range segment = segments_.segment_of(level);
+    if (!keep_.all_gates && level + 1 == segment.end) compute_again(segment, time, kernels);
 
     // Gradient of the input's cell, steps [begin - d, end): this chunk's share is its first part, the rest is what the
     // later chunk left.
@@ -243,7 +263,7 @@ void LevelStack::backward(Range time, const ConvolutionKernels& kernels, const C
         d_input.narrow(0, 0, halo).zero_();
       }
     }
-    if (keep_ == Keep::states) {
+    if (!keep_.all_gates) {
       const bool whole_window = time.size() == steps_;
       if (!whole_window || !levels_multiply_at_once()) {
         kernel_gradient({level, level + 1}, time, gradients);
@@ -287,7 +307,7 @@ void LevelStack::backward(Range time, const ConvolutionKernels& kernels, const C
 
 void LevelStack::finish_kernel_gradient(const ConvolutionKernels& gradients) {
   // kept gates have become gradients where they lie, of all chunks in the end; others have been used chunk by chunk
-  if (keep_ == Keep::gates) kernel_gradient(levels_, {0, steps_}, gradients);
+  if (keep_.all_gates) kernel_gradient(levels_, {0, steps_}, gradients);
 }
 
 }  // namespace trellis

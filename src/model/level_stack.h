@@ -16,6 +16,10 @@
 // Types: embedded input, h, gates and their gradients are activations, of a type that may be narrower than that of
 // everything else (cells, masks, outputs to the loss, sums over levels, gradients of kernels): "[A]" below.
 //
+// Where h and c are not kept at every level (Keep::every), levels form segments: the inputs of a segment's levels but the first
+// lie in a workspace, where each segment's take the place of another's. Backward computes a segment again from its own input,
+// then goes down through it. Of each chunk the workspace's levels keep the end, which later chunks have as their halo.
+//
 // The kernel's gradient is a sum over levels. Where all levels have one dilation, inputs and gates of level after level lie
 // in one memory at one distance, with rows of zeros between the gates of one level and the next, so that the sum over many
 // levels is one product with many rows per tap, and not an addition to all kernel weights at every level.
@@ -26,6 +30,7 @@
 #include <optional>
 #include <vector>
 
+#include "model/chunk_ends.h"
 #include "model/effective_kernels.h"
 #include "model/gates.h"
 #include "model/hidden_convolution.h"
@@ -67,7 +72,8 @@ class LevelStack {
   void use_raw_output_gradient();
   at::Tensor d_raw_output();
 
-  // Backward over one chunk; chunks come in reverse order, the first ending where the window ends.
+  // Backward over one chunk; chunks come in reverse order, the first ending where the window ends. Where inputs are computed
+  // again, they are the chunks of forward.
   // d_hidden [A], d_cell [rows, H]: gradient of result_hidden and result_cell, undefined where nothing lies above.
   // Adds to `gradients` (of the effective kernels), which are complete when backward has reached step 0.
   void backward(Range time, const ConvolutionKernels& kernels, const ConvolutionKernels& gradients, const at::Tensor& d_hidden,
@@ -93,6 +99,14 @@ class LevelStack {
   struct Boundary {
     std::int64_t hidden_halo = 0, cell_halo = 0;  // steps
     at::Tensor hidden, cell;                      // [(halo + max_steps) * lanes, H]
+    std::optional<std::int64_t> place_in_inputs;
+    std::optional<ChunkEnds> hidden_ends, cell_ends;  // only of an input that is not kept
+    bool kept() const { return !hidden_ends; }
+  };
+  // Levels whose gates, and h and c between them, are in memory at some chunk.
+  struct Held {
+    Range levels, time;
+    bool operator==(const Held&) const = default;
   };
   // Injected levels of the same dilation share the product of the input.
   struct Injection {
@@ -116,11 +130,15 @@ class LevelStack {
   std::int64_t gate_slot(std::int64_t level) const { return (level - levels_.begin) % gate_slots_; }
   at::Tensor gate_rows(std::int64_t level, Range time);
   void fill_history(Boundary& b);
+  // Puts in front of a chunk what is not there: the history, and where the input is not kept the ends of chunks before.
+  void fill_halo(Boundary& b, Range time);
   // Steps of `time` whose input at this tap is not known to be zero (below level 0 there is nothing but history).
   std::int64_t live_steps(std::int64_t level, std::int64_t delay, Range time) const;
   void pre_activations(std::int64_t level, Range time, const ConvolutionKernels& kernels);
   enum class Outputs { written, left_alone };
   void run_gates(std::int64_t level, Range time, const ConvolutionKernels& kernels, Outputs outputs);
+  // The gates of a segment's levels, and h and c between them, unless they are in memory.
+  void compute_again(Range segment, Range time, const ConvolutionKernels& kernels);
   void run_gates_backward(std::int64_t level, Range time, const ConvolutionKernels& gradients, const at::Tensor& d_hidden,
                           const at::Tensor& d_cell, at::Tensor d_previous);
   at::Tensor hidden_mask_of(std::int64_t level) const;
@@ -137,6 +155,7 @@ class LevelStack {
   Range levels_;
   std::int64_t lanes_, max_steps_;
   Keep keep_;
+  LevelSegments segments_;
   at::TensorOptions options_, activations_;
   bool one_dilation_;
 
@@ -148,8 +167,9 @@ class LevelStack {
   std::int64_t embedded_halo_ = 0;
   at::Tensor embedded_, d_embedded_;
   std::vector<Boundary> boundaries_;
+  Held held_;                       // since forward; only where levels form segments
   std::int64_t pitch_ = 0;          // rows from one level to the next in the memory that levels share
-  at::Tensor inputs_;               // h below every level but level 0, at that distance (only with one dilation)
+  at::Tensor inputs_;               // h below levels, at that distance (only with one dilation)
   std::int64_t gate_slots_ = 0, gate_halo_ = 0;  // gate_halo_: steps of zeros in front of a level's gates
   at::Tensor gates_;                // [gate_slots_ * pitch_, 4H]
   std::vector<Injection> injections_;

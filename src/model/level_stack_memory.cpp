@@ -14,6 +14,7 @@ LevelStack::LevelStack(const TrellisShape& shape, Range levels, std::int64_t lan
       lanes_(lanes),
       max_steps_(max_steps),
       keep_(keep),
+      segments_{levels, keep.every},
       options_(options),
       activations_(activation_options(options, activations)) {
   require(0 <= levels.begin && levels.begin < levels.end && levels.end <= shape.levels, "a stack needs levels of its network");
@@ -28,13 +29,36 @@ LevelStack::LevelStack(const TrellisShape& shape, Range levels, std::int64_t lan
   embedded_halo_ = memory.hidden_halo;
 
   if (memory.inputs) inputs_ = allocate(*memory.inputs);
+  std::vector<Boundary> workspace;
+  for (const LevelMemory::Boundary& slot : memory.workspace) {
+    workspace.emplace_back();
+    workspace.back().hidden_halo = slot.hidden_halo;
+    workspace.back().cell_halo = slot.cell_halo;
+    workspace.back().hidden = allocate(slot.hidden);
+    workspace.back().cell = allocate(slot.cell);
+  }
   for (std::int64_t level = levels.begin; level <= levels.end; ++level) {
     const LevelMemory::Boundary& planned = memory.boundaries[static_cast<std::size_t>(level - levels.begin)];
-    const bool shared = one_dilation_ && level > 0 && level < levels.end;
-    boundaries_.push_back({.hidden_halo = planned.hidden_halo,
-                           .cell_halo = planned.cell_halo,
-                           .hidden = shared ? inputs_.narrow(0, (level - memory.first_shared) * pitch_, pitch_) : allocate(planned.hidden),
-                           .cell = allocate(planned.cell)});
+    Boundary b;
+    b.hidden_halo = planned.hidden_halo;
+    b.cell_halo = planned.cell_halo;
+    b.place_in_inputs = memory.place_in_inputs(level);
+    if (segments_.keeps_input_of(level)) {
+      if (!b.place_in_inputs) b.hidden = allocate(planned.hidden);
+      b.cell = allocate(planned.cell);
+    } else {
+      // where the level's halo is shorter than another's, its first rows are not used: a step has its place whatever the level
+      const auto own_part = [&](const at::Tensor& slot, std::int64_t longest, std::int64_t halo) {
+        return slot.narrow(0, (longest - halo) * lanes, (halo + max_steps) * lanes);
+      };
+      const Boundary& slot = workspace[static_cast<std::size_t>(segments_.place_of(level) - 1)];
+      if (!b.place_in_inputs) b.hidden = own_part(slot.hidden, slot.hidden_halo, b.hidden_halo);
+      b.cell = own_part(slot.cell, slot.cell_halo, b.cell_halo);
+      b.hidden_ends.emplace(b.hidden_halo, lanes);
+      b.cell_ends.emplace(b.cell_halo, lanes);
+    }
+    if (b.place_in_inputs) b.hidden = inputs_.narrow(0, *b.place_in_inputs * pitch_, pitch_);
+    boundaries_.push_back(std::move(b));
   }
   gates_ = allocate(memory.gates);
   for (std::int64_t slot = 0; slot < gate_slots_; ++slot) gates_.narrow(0, slot * pitch_, gate_halo_ * lanes).zero_();

@@ -9,18 +9,27 @@
 #include <optional>
 #include <vector>
 
+#include "plan/level_segments.h"
 #include "plan/shard_range.h"
 #include "plan/trellis_shape.h"
 
 namespace trellis {
 
 // What a window keeps of its levels for the backward pass.
-enum class Keep {
-  states,  // h and c of every level; the gates are computed again in backward
-  gates,   // h, c and the gates of every level
-};
+struct Keep {
+  bool all_gates = true;   // the gates of every level; otherwise they are computed again in backward
+  std::int64_t every = 1;  // h and c are kept at the input of every so many levels, and in between computed again, too
 
-// With Keep::states, levels whose gates' gradients are kept at a time for one product.
+  static const Keep gates;   // h, c and the gates of every level
+  static const Keep states;  // h and c of every level
+  static constexpr Keep states_of_every(std::int64_t levels) { return {.all_gates = false, .every = levels}; }
+  bool operator==(const Keep&) const = default;
+};
+inline constexpr Keep Keep::gates{};
+inline constexpr Keep Keep::states{.all_gates = false};
+
+// With Keep::states, levels whose gates' gradients are kept at a time for one product. Where h and c are not kept at every
+// level, those are the levels of a segment.
 inline constexpr std::int64_t kLevelsPerProduct = 4;
 
 // Bytes of an element. Activations may be narrower than weights, cells and sums.
@@ -45,7 +54,7 @@ struct LevelMemory {
   // One level's input. Where levels share one memory, `hidden` has no rows: it is a part of `inputs`.
   struct Boundary {
     std::int64_t hidden_halo = 0, cell_halo = 0;  // steps
-    RowBuffer hidden, cell;
+    RowBuffer hidden, cell;                       // no rows where the input is not kept, but has a place of `workspace`
   };
   struct Injection {
     std::int64_t dilation = 1;
@@ -58,14 +67,16 @@ struct LevelMemory {
     RowBuffer hidden, cell;
   };
 
+  LevelSegments segments;
+  std::int64_t lanes = 0;
   std::int64_t hidden_halo = 0, cell_halo = 0;  // steps, of the level that reaches furthest
   bool one_dilation = false;                    // the levels share memory (see LevelStack)
-  std::int64_t first_shared = 0;                // level whose input is the first of `inputs`
   std::int64_t gate_halo = 0, gate_slots = 0;   // steps; levels whose gates are kept at a time
   std::int64_t pitch = 0;                       // rows from one level to the next in shared memory
 
   std::optional<RowBuffer> inputs;
   std::vector<Boundary> boundaries;    // of every level, then the output of the last
+  std::vector<Boundary> workspace;     // inputs of a segment's levels but the first, by place - 1; halos of those that reach furthest
   RowBuffer gates;
   std::vector<Injection> injections;   // one a dilation of injected levels, in the levels' order
   RowBuffer embedded, d_embedded;
@@ -75,12 +86,15 @@ struct LevelMemory {
   std::vector<Carry> carries;          // of every level; none below level 0
   std::int64_t scratch = 0;            // activations: products of narrow ones on their way to a wider sum
 
-  // Bytes of all of it. raw_gradient: use_raw_output_gradient was called.
+  // Place of a level's input in `inputs`; none where it lies apart.
+  std::optional<std::int64_t> place_in_inputs(std::int64_t level) const;
+
+  // Bytes of all of it. chunks: of a window's time; raw_gradient: use_raw_output_gradient was called.
   struct Bytes {
     std::int64_t activations = 0, halo = 0;
     std::int64_t total() const { return activations + halo; }
   };
-  Bytes bytes(const ElementBytes& element, bool several_chunks, bool raw_gradient) const;
+  Bytes bytes(const ElementBytes& element, const std::vector<Range>& chunks, bool raw_gradient) const;
 };
 
 // levels: numbers within the whole network; steps: of the longest window; mixed: activations are narrower than weights.

@@ -13,7 +13,17 @@ namespace trellis {
 namespace {
 
 // Forward's share of a unit: a product of three where gates are kept; where they are computed again, one of four.
-double forward_share(Keep keep) { return keep == Keep::gates ? 1.0 / 3 : 0.25; }
+double forward_share(Keep keep) { return keep.all_gates ? 1.0 / 3 : 0.25; }
+
+// Share of a stage's rows of levels that are not computed again although gates are not kept: of the last chunk, the uppermost
+// segment is in memory when backward begins.
+double share_in_memory(const RunNumbers& run, const Mesh& mesh, std::int64_t units) {
+  if (run.keep.all_gates || run.keep.every == 1) return 0;
+  const Range levels = levels_of_stage(run.shape.levels, mesh.pipeline, mesh.pipeline - 1);
+  const Range uppermost = LevelSegments{levels, run.keep.every}.segment_of(levels.end - 1);
+  const auto groups = static_cast<double>(run.lane_groups);
+  return static_cast<double>(uppermost.size()) / static_cast<double>(levels.size()) * groups / std::max(groups, static_cast<double>(units));
+}
 
 // Levels of a stage, level 0 counted for what it costs.
 double work_of_stage(const RunNumbers& run, const Mesh& mesh, const BodyCost& body, int stage) {
@@ -56,7 +66,8 @@ Wave wave_of(const RunNumbers& run, const Mesh& mesh, std::int64_t chunks, const
   wave.stages = mesh.pipeline;
   wave.units = std::max<std::int64_t>(1, std::min(run.lane_groups, lanes) * std::min(chunks, run.steps));
   const double rows = static_cast<double>(lanes * run.steps) / static_cast<double>(wave.units), levels = most_levels(run, mesh, body);
-  wave.unit = body.unit + levels * body.unit_level + rows * (body.row + levels * body.row_level);
+  const double computed = 1 - forward_share(run.keep) * share_in_memory(run, mesh, wave.units);
+  wave.unit = body.unit + levels * body.unit_level + rows * (body.row + levels * body.row_level * computed);
   if (mesh.pipeline > 1) {
     const ChunkGrowth growth = chunk_growth(run.shape.levels, mesh.pipeline, run.lane_groups);
     if (!growth.none()) {

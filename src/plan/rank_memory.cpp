@@ -21,9 +21,10 @@ void add_levels(RankMemory& memory, const RunNumbers& run, const Mesh& mesh, std
   const Range levels = levels_of_stage(run.shape.levels, mesh.pipeline, stage);
   const bool mixed = run.element.weights != run.element.activations;
   const std::vector<Range> groups = split_lanes(lanes, run.lane_groups);
+  const std::vector<Range> times = split_steps(run.steps, chunks, chunk_growth(run.shape.levels, mesh.pipeline, run.lane_groups));
   for (const Range& group : groups) {
     const LevelMemory::Bytes bytes = plan_level_memory(run.shape, levels, group.size(), run.steps, run.keep, mixed)
-                                         .bytes(run.element, std::min(chunks, run.steps) > 1, run.slowness);
+                                         .bytes(run.element, times, run.slowness);
     memory.activations += bytes.activations;
     memory.halo += bytes.halo;
   }

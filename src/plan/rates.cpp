@@ -12,7 +12,7 @@ BodyCost body_cost(const RunNumbers& run, const Rates& rates) {
   const double H = static_cast<double>(shape.hidden), A = static_cast<double>(run.element.activations),
                W = static_cast<double>(run.element.weights);
   const double product = level_flops(shape) / rates.flops;
-  const bool recomputed = run.keep == Keep::states;
+  const bool recomputed = !run.keep.all_gates;
   // gates, forward and backward: what they read and write of a row
   const double elementwise = H * (16 * A + 8 * W) * (recomputed ? 1.4 : 1) / rates.memory_bandwidth;
   std::set<std::int64_t> dilations;

@@ -74,7 +74,12 @@ LearningRateSchedule schedule_from(const Settings& settings) {
 }
 
 Keep keep_from(const Settings& settings) {
-  return settings.memory.recompute == Recompute::gates ? Keep::states : Keep::gates;
+  const Recompute& recompute = settings.memory.recompute;
+  switch (recompute.kind) {
+    case Recompute::Kind::gates: return Keep::states;
+    case Recompute::Kind::levels: return Keep::states_of_every(recompute.levels);
+    default: return Keep::gates;
+  }
 }
 
 at::ScalarType number_type_from(const Settings& settings) {

@@ -157,7 +157,9 @@ class Measurement {
 
   StackTiming stack(Range levels) {
     const TrellisShape& shape = run_.shape;
-    LevelStack stack(shape, levels, lanes_, run_.steps, run_.keep, options_, activation_type_from(settings_));
+    // where segments of levels are computed again, a few levels would be one segment, which is not
+    const Keep keep = run_.keep.all_gates ? run_.keep : Keep::states;
+    LevelStack stack(shape, levels, lanes_, run_.steps, keep, options_, activation_type_from(settings_));
     const Parameters weights = initial(small_);
     Parameters gradients(weights.layout(), options_);
     const ConvolutionKernels sums = EffectiveKernels::gradients_of(gradients);

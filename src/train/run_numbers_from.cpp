@@ -1,5 +1,7 @@
 #include "train/run_numbers_from.h"
 
+#include "train/from_settings.h"
+
 namespace trellis {
 
 RunNumbers run_numbers_from(const Settings& settings, const TrellisShape& shape, bool gpu) {
@@ -10,7 +12,7 @@ RunNumbers run_numbers_from(const Settings& settings, const TrellisShape& shape,
   run.discard = settings.train.discard;
   run.lane_groups = settings.mesh.lane_groups;
   run.accumulate = settings.train.accumulate;
-  run.keep = settings.memory.recompute == Recompute::gates ? Keep::states : Keep::gates;
+  run.keep = keep_from(settings);
   const std::int64_t weights = settings.train.precision == Precision::float64 ? 8 : 4;
   run.element = {.weights = weights, .activations = settings.train.precision == Precision::bf16 ? 2 : weights};
   const bool two_means = settings.optimizer.name != OptimizerName::sgd;

@@ -145,7 +145,8 @@ struct Cut {
 class LevelStackPieces : public testing::TestWithParam<Cut> {};
 
 std::string cut_name(const testing::TestParamInfo<Cut>& info) {
-  return fmt::format("{}_stages_{}_chunks_{}", info.param.stages, info.param.chunks, info.param.keep == Keep::gates ? "gates" : "states");
+  return fmt::format("{}_stages_{}_chunks_{}", info.param.stages, info.param.chunks,
+                     info.param.keep.all_gates ? "gates" : fmt::format("states_of_every_{}", info.param.keep.every));
 }
 
 TEST_P(LevelStackPieces, EqualOneCallOnTheWholeWindow) {
@@ -156,6 +157,11 @@ TEST_P(LevelStackPieces, EqualOneCallOnTheWholeWindow) {
                              Sizes{.lanes = 1, .masks = false},
                              Sizes{.steps = 7, .dilations = {4, 1}},      // chunks of one step
                              Sizes{.kernel = 2, .dilations = {9}, .auxiliary_every = 1},
+                             Sizes{.levels = 9, .kernel = 2, .dilations = {1}},      // inputs of levels in one memory
+                             Sizes{.levels = 9, .dilations = {2}, .masks = false},
+                             Sizes{.levels = 8, .dilations = {1, 2, 4}},             // halos of two to eight steps in one place
+                             Sizes{.levels = 8, .kernel = 2, .dilations = {40, 1}},  // and of more than a window
+                             Sizes{.levels = 7, .kernel = 1, .dilations = {3}},      // a halo of c only
                              Sizes{.injection_every = 2},                 // a stage may have no level that is injected
                              Sizes{.levels = 7, .injection_every = 7},
                              Sizes{.dilations = {1, 2, 3}, .injection_every = 4},  // one of three dilations is injected, later others
@@ -186,7 +192,10 @@ std::vector<Cut> cuts() {
   std::vector<Cut> all;
   for (const int stages : {1, 2, 3}) {
     for (const int chunks : {1, 2, 3, 7}) {
-      for (const Keep keep : {Keep::gates, Keep::states}) all.push_back({stages, chunks, keep});
+      for (const Keep keep : {Keep::gates, Keep::states, Keep::states_of_every(2), Keep::states_of_every(3), Keep::states_of_every(5),
+                              Keep::states_of_every(100)}) {
+        all.push_back({stages, chunks, keep});
+      }
     }
   }
   return all;
@@ -215,6 +224,8 @@ TEST(LevelStack, OneCallEqualsAutograd) {
     const StackAnswer expected = autograd_oracle::run_stack(c);
     expect_same(one_call(c, Keep::gates), expected, 1e-11);
     expect_same(one_call(c, Keep::states), expected, 1e-11);
+    expect_same(one_call(c, Keep::states_of_every(2)), expected, 1e-11);
+    expect_same(one_call(c, Keep::states_of_every(3)), expected, 1e-11);
   }
 }
 
@@ -247,7 +258,7 @@ TEST(LevelStream, GivesTheSameForward) {
 
 // What a stage hands down is there before the kernel's gradient, which then comes out the same.
 TEST(LevelStack, TheKernelsGradientMayBeMadeApart) {
-  for (const Keep keep : {Keep::gates, Keep::states}) {
+  for (const Keep keep : {Keep::gates, Keep::states, Keep::states_of_every(2)}) {
     const StackCase c = random_case({.dilations = {1}}, 6);
     const ConvolutionKernels kernels{c.input_kernel, c.hidden_kernel, c.bias};
     const auto run = [&](bool apart) {
@@ -279,6 +290,53 @@ TEST(LevelStack, TheKernelsGradientMayBeMadeApart) {
     const std::vector<at::Tensor> whole = run(false), apart = run(true);
     for (std::size_t n = 0; n < whole.size(); ++n) EXPECT_TRUE(at::equal(whole[n], apart[n])) << "tensor " << n;
   }
+}
+
+// What is computed again are the same numbers, not only close ones: whatever is kept of a window, all but sums over levels come
+// out bit by bit.
+TEST(LevelStack, WhatIsComputedAgainIsTheSameToTheBit) {
+  for (const Sizes& sizes : {Sizes{.levels = 8, .kernel = 2, .dilations = {1}}, Sizes{.levels = 8, .dilations = {1, 2, 4}}}) {
+    const StackCase c = random_case(sizes, 12);
+    for (const int chunks : {1, 2, 3, 7}) {
+      const auto run = [&](Keep keep) { return Pipeline(c.shape, c.lanes, c.steps, 1, keep).run(c, chunks); };
+      const StackAnswer expected = run(Keep::gates);
+      for (const std::int64_t every : {1, 2, 3, 5, 100}) {
+        SCOPED_TRACE(fmt::format("{} chunks, every {}, first of {} dilations", chunks, every, sizes.dilations.size()));
+        const StackAnswer actual = run(Keep::states_of_every(every));
+        for (std::size_t n = 0; n < expected.outputs.size(); ++n) EXPECT_TRUE(at::equal(actual.outputs[n], expected.outputs[n]));
+        EXPECT_TRUE(at::equal(actual.result_hidden, expected.result_hidden));
+        EXPECT_TRUE(at::equal(actual.result_cell, expected.result_cell));
+        EXPECT_TRUE(at::equal(actual.d_history.hidden, expected.d_history.hidden));
+        EXPECT_TRUE(at::equal(actual.d_history.cell, expected.d_history.cell));
+        expect_same(actual, expected, 1e-13);
+      }
+    }
+  }
+}
+
+// The history that a window leaves enters the next, of which the stack knows nothing but what it is given.
+TEST(LevelStack, SegmentsComputedAgainTakeTheirWindowsHistory) {
+  const StackCase first = random_case({.levels = 7}, 13);
+  StackCase second = random_case({.levels = 7}, 14);
+  second.shape = first.shape;
+  for (const int chunks : {1, 3}) {
+    Pipeline pipeline(first.shape, first.lanes, first.steps, 2, Keep::states_of_every(3));
+    const StackAnswer answer = pipeline.run(first, chunks);
+    const auto last = [&](const at::Tensor& rows) { return rows.narrow(0, (first.steps - 1) * first.lanes, first.lanes).clone(); };
+    second.history = {last(answer.result_hidden), last(answer.result_cell)};
+    expect_same(pipeline.run(second, chunks), one_call(second), 1e-12);
+  }
+}
+
+TEST(LevelStack, RefusesOtherChunksInBackwardWhereInputsAreComputedAgain) {
+  const StackCase c = random_case({}, 4);
+  const ConvolutionKernels kernels{c.input_kernel, c.hidden_kernel, c.bias};
+  LevelStack stack(c.shape, {0, 6}, c.lanes, c.steps, Keep::states_of_every(2), at::TensorOptions(at::kDouble));
+  stack.begin_window(c.steps, c.history, {}, {});
+  stack.embedded({0, c.steps}).copy_(c.embedded);
+  for (const Range time : {Range{0, 3}, Range{3, 14}, Range{14, c.steps}}) stack.forward(time, kernels);
+  for (std::size_t n = 0; n < c.d_outputs.size(); ++n) stack.d_output(static_cast<std::int64_t>(n)).copy_(c.d_outputs[n]);
+  EXPECT_THROW(stack.backward({12, c.steps}, kernels, kernels, {}, {}), InternalError);
 }
 
 TEST(LevelStack, GradientsAreAddedToWhatIsThere) {

@@ -38,7 +38,7 @@ TEST(PlannedMemory, IsWhatAStackOfLevelsAllocates) {
   for (const Case& c : kCases)
     for (const Range levels : {Range{0, 7}, Range{0, 1}, Range{0, 3}, Range{3, 7}, Range{6, 7}})
       for (const std::int64_t lanes : {1, 3})
-        for (const Keep keep : {Keep::gates, Keep::states})
+        for (const Keep keep : {Keep::gates, Keep::states, Keep::states_of_every(2), Keep::states_of_every(3), Keep::states_of_every(100)})
           for (const bool mixed : {false, true}) {
             const TrellisShape shape = shape_of(c);
             allocator.take();
@@ -46,7 +46,7 @@ TEST(PlannedMemory, IsWhatAStackOfLevelsAllocates) {
             stack.use_raw_output_gradient();
             LevelMemory planned = plan_level_memory(shape, levels, lanes, c.steps, keep, mixed);
             planned.scratch = 0;  // allocated by the first backward
-            const LevelMemory::Bytes bytes = planned.bytes({4, mixed ? 2 : 4}, false, true);
+            const LevelMemory::Bytes bytes = planned.bytes({4, mixed ? 2 : 4}, {{0, c.steps}}, true);
             ASSERT_EQ(sum(allocator.take()), bytes.total()) << levels.begin << " to " << levels.end << ", dilation " << c.dilations[0];
             EXPECT_GT(bytes.halo, 0);
           }
@@ -56,10 +56,12 @@ TEST(PlannedMemory, IsWhatAStackOfLevelsAllocates) {
 TEST(PlannedMemory, CountsWhatChunksLeaveEachOther) {
   CountingAllocator allocator;
   for (const Case& c : kCases)
-    for (const Range levels : {Range{0, 7}, Range{3, 7}}) {
+    for (const auto& [levels, keep] : {std::pair{Range{0, 7}, Keep::gates}, std::pair{Range{3, 7}, Keep::gates},
+                                       std::pair{Range{0, 7}, Keep::states_of_every(3)}, std::pair{Range{3, 7}, Keep::states_of_every(2)},
+                                       std::pair{Range{0, 7}, Keep::states_of_every(100)}}) {
       if (c.steps < 4) continue;
       const TrellisShape shape = shape_of(c);
-      LevelStack stack(shape, levels, 2, c.steps, Keep::gates, at::kFloat);
+      LevelStack stack(shape, levels, 2, c.steps, keep, at::kFloat);
       const at::Tensor input = at::zeros({48, 2, 8}), hidden = at::zeros({48, 2, 12}), bias = at::zeros({48});
       const ConvolutionKernels kernels{at::zeros({48, c.kernel, 8}), at::zeros({48, c.kernel, 12}), bias};
       const ConvolutionKernels gradients{at::zeros({48, c.kernel, 8}), at::zeros({48, c.kernel, 12}), bias.clone()};
@@ -78,11 +80,12 @@ TEST(PlannedMemory, CountsWhatChunksLeaveEachOther) {
         }
         return sum(allocator.take());
       };
+      const std::vector<Range> chunks{{0, 2}, {2, 3}, {3, c.steps}};
       bytes_of_window({{0, c.steps}});
-      const std::int64_t whole = bytes_of_window({{0, c.steps}}), first = bytes_of_window({{0, 2}, {2, c.steps}});
-      const std::int64_t again = bytes_of_window({{0, 2}, {2, c.steps}});
-      const LevelMemory planned = plan_level_memory(shape, levels, 2, c.steps, Keep::gates, false);
-      EXPECT_EQ(first - again, planned.bytes({}, true, false).total() - planned.bytes({}, false, false).total());
+      const std::int64_t whole = bytes_of_window({{0, c.steps}}), first = bytes_of_window(chunks);
+      const std::int64_t again = bytes_of_window(chunks);
+      const LevelMemory planned = plan_level_memory(shape, levels, 2, c.steps, keep, false);
+      EXPECT_EQ(first - again, planned.bytes({}, chunks, false).total() - planned.bytes({}, {{0, c.steps}}, false).total());
       EXPECT_GE(again, whole);
     }
 }

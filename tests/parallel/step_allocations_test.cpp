@@ -51,7 +51,7 @@ TEST_P(StepAllocations, AreSmallAfterTheFirst) {
 
 INSTANTIATE_TEST_SUITE_P(Of, StepAllocations,
                          testing::Values(Setting{"full", Keep::gates, false}, Setting{"recomputed", Keep::states, false},
-                                         Setting{"adaptive", Keep::gates, true}),
+                                         Setting{"segments", Keep::states_of_every(4), false}, Setting{"adaptive", Keep::gates, true}),
                          [](const auto& setting) { return setting.param.name; });
 
 }  // namespace

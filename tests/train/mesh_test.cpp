@@ -206,6 +206,31 @@ Network many_words() {
 INSTANTIATE_TEST_SUITE_P(Other, MeshNeverChangesTheRun, testing::Values(mixture(), few_words(), many_words()),
                          [](const auto& of) { return of.param.name; });
 
+// Levels computed again in segments that do not divide a stage's levels, behind halos of up to eight steps.
+Network in_segments(std::int64_t every, std::vector<std::int64_t> dilations) {
+  Network network = adaptive(3, std::move(dilations), 0);
+  network.name = fmt::format("segments_of_{}_{}", every, network.name);
+  network.shape.levels = 7;
+  network.keep = Keep::states_of_every(every);
+  return network;
+}
+
+INSTANTIATE_TEST_SUITE_P(InSegments, MeshNeverChangesTheRun, testing::Values(in_segments(2, {1}), in_segments(2, {1, 2, 4})),
+                         [](const auto& of) { return of.param.name; });
+
+// Whatever is kept, one rank or several: the run of kept gates.
+TEST(MeshInSegments, IsTheRunOfKeptGates) {
+  for (const Network& network : {in_segments(2, {1}), in_segments(3, {1, 2, 4}), in_segments(100, {1})}) {
+    Network kept = network;
+    kept.keep = Keep::gates;
+    const Result expected = train(kept, lone_mesh_groups(), {});
+    for (const Layout& layout : {Layout{}, Layout{{1, 2, 1}, 3}, Layout{{1, 2, 2}, 7, 2}, Layout{{1, 3, 1}, 2}}) {
+      SCOPED_TRACE(network.name + " on " + text_of(layout));
+      for (const Result& result : train_on(network, layout)) expect_same(result, expected);
+    }
+  }
+}
+
 void expect_the_run_of_one_rank(const std::vector<Network>& networks, const std::vector<Layout>& layouts) {
   for (const Network& network : networks) {
     const Result alone = train(network, lone_mesh_groups(), {});
@@ -217,7 +242,7 @@ void expect_the_run_of_one_rank(const std::vector<Network>& networks, const std:
 }
 
 TEST(MeshWithLaneGroups, NeverChangesTheRun) {
-  expect_the_run_of_one_rank({adaptive(3, {1, 2, 4}, 2), mixture()}, {{{1, 1, 1}, 1, 2}, {{1, 2, 2}, 3, 2}, {{2, 2, 1}, 2, 3}, {{1, 3, 3}, 2, 9}});
+  expect_the_run_of_one_rank({adaptive(3, {1, 2, 4}, 2), mixture(), in_segments(3, {1, 2, 4})}, {{{1, 1, 1}, 1, 2}, {{1, 2, 2}, 3, 2}, {{2, 2, 1}, 2, 3}, {{1, 3, 3}, 2, 9}});
 }
 
 // Groups that are no whole replicas, and larger ones.
