@@ -58,7 +58,7 @@ namespace {
 
 Error out_of_memory(const std::string& what) {
   return Error(ExitCode::wrong_setting, what, "",
-               "take a smaller network (section model), fewer train.lanes, a shorter train.window, memory.recompute=gates, or fewer ranks "
+               "take a smaller network (section model), fewer train.lanes, a shorter train.window, memory.recompute=gates or levels(5), or fewer ranks "
                "on each machine");
 }
 

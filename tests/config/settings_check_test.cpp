@@ -48,6 +48,7 @@ TEST(Validate, RefusesEachContradictionWithBothValues) {
       {{"train.steps=1", "model.task=classifier", "model.cutoffs=2"}, "model.cutoffs is 2, but model.task is classifier"},
       {{"train.steps=1", "model.task=classifier", "train.discard=2"}, "train.discard is 2, but model.task is classifier"},
       {{"train.steps=1", "model.task=classifier", "penalty.slowness=1"}, "penalty.slowness is 1, but model.task is classifier"},
+      {{"train.steps=1", "model.task=classifier", "memory.recompute=levels(8)"}, "memory.recompute is levels(8), but model.task is classifier"},
       {{"train.steps=1", "optimizer.averaging=always"}, "optimizer.averaging is always, but optimizer.name is adam"},
       {{"train.steps=1", "optimizer.averaging=plateau", "optimizer.name=sgd"},
        "optimizer.averaging is plateau, but schedule.plateau is 0"},

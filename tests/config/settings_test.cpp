@@ -52,6 +52,16 @@ TEST(Settings, DoublesThatNeedSeventeenDigitsSurviveTheRoundTrip) {
   }
 }
 
+TEST(Settings, LevelsComputedAgainAreAWordWithANumber) {
+  const auto recompute = [](const std::string& text) { return load_settings({}, Words{"memory.recompute=" + text}).settings.memory.recompute; };
+  EXPECT_EQ(recompute("none"), Recompute{});
+  EXPECT_EQ(recompute("gates"), (Recompute{.kind = Recompute::Kind::gates}));
+  EXPECT_EQ(recompute("levels(8)"), (Recompute{.kind = Recompute::Kind::levels, .levels = 8}));
+  EXPECT_EQ(recompute(" levels( 8 ) "), recompute("levels(8)"));
+  EXPECT_EQ(from_ini("[memory]\nrecompute = levels(8)  # a comment\n", "text").memory.recompute, recompute("levels(8)"));
+  for (const char* const text : {"none", "gates", "levels(1)", "levels(100000)"}) EXPECT_EQ(format_value(recompute(text)), text);
+}
+
 TEST(Settings, TheLargestSeedSurvivesTheRoundTrip) {
   const LoadedSettings loaded = load_settings({}, Words{"train.seed=18446744073709551615"});
   EXPECT_EQ(loaded.settings.train.seed, std::numeric_limits<std::uint64_t>::max());
@@ -140,6 +150,16 @@ TEST(Settings, EveryBadValueIsRefusedWithWhatWouldHaveBeenRight) {
       {"schedule.factor=1.5", ExitCode::wrong_setting, "expected a number, above 0 to 1"},
       {"train.precision=float16", ExitCode::wrong_setting, "is 'float16', expected float32, float64, bf16 or tf32"},
       {"train.device=gpu", ExitCode::wrong_setting, "is 'gpu', expected auto, cpu or cuda"},
+      {"memory.recompute=all", ExitCode::wrong_setting,
+       "is 'all', expected none, gates, or levels(n) with n a whole number, from 1 to 100000"},
+      {"memory.recompute=levels", ExitCode::wrong_setting, "is 'levels', expected none, gates, or levels(n)"},
+      {"memory.recompute=levels()", ExitCode::wrong_setting, "is 'levels()', expected none, gates, or levels(n)"},
+      {"memory.recompute=levels(", ExitCode::wrong_setting, "is 'levels(', expected none, gates, or levels(n)"},
+      {"memory.recompute=levels(0)", ExitCode::wrong_setting, "is 'levels(0)', expected none, gates, or levels(n)"},
+      {"memory.recompute=levels(-1)", ExitCode::wrong_setting, "is 'levels(-1)', expected none, gates, or levels(n)"},
+      {"memory.recompute=levels(x)", ExitCode::wrong_setting, "is 'levels(x)', expected none, gates, or levels(n)"},
+      {"memory.recompute=levels(8))", ExitCode::wrong_setting, "is 'levels(8))', expected none, gates, or levels(n)"},
+      {"memory.recompute=levels(8)x", ExitCode::wrong_setting, "is 'levels(8)x', expected none, gates, or levels(n)"},
       {"model.weight_norm=yes", ExitCode::wrong_setting, "is 'yes', expected true or false"},
       {"model.dilations=1,,2", ExitCode::wrong_setting, "expected whole numbers with commas between, each from 1"},
       {"model.dilations=1,2,", ExitCode::wrong_setting, "is '1,2,', expected whole numbers with commas between"},

@@ -33,6 +33,24 @@ TEST(Prediction, OfAPipelineAloneIsTheBubbleOfItsSchedule) {
     }
 }
 
+// Levels computed again cost what gates computed again do, but for the segment that backward finds in memory.
+TEST(Prediction, CountsWhatBackwardFindsInMemory) {
+  RunNumbers run = small_run();
+  run.shape.levels = 16;
+  const auto seconds = [&](Keep keep, int stages, std::int64_t chunks) {
+    run.keep = keep;
+    return predict(run, Mesh{1, stages, 1}, chunks, only_levels(1, 0)).time.total();
+  };
+  const double gates = seconds(Keep::states, 1, 1);
+  EXPECT_NEAR(seconds(Keep::states_of_every(1), 1, 1), gates, 1e-9);
+  EXPECT_NEAR(seconds(Keep::states_of_every(4), 1, 1), gates * (1 - 0.25 * 4 / 16), 1e-9);
+  EXPECT_NEAR(seconds(Keep::states_of_every(6), 1, 1), gates * (1 - 0.25 * 4 / 16), 1e-9) << "two segments of six, one of four";
+  EXPECT_NEAR(seconds(Keep::states_of_every(100), 1, 1), gates * 0.75, 1e-9);
+  EXPECT_NEAR(seconds(Keep::states_of_every(4), 2, 8), seconds(Keep::states, 2, 8) * (1 - 0.25 * 4 / 8 / 8), 1e-9);
+  run.lane_groups = 2;
+  EXPECT_NEAR(seconds(Keep::states_of_every(4), 1, 1), gates * (1 - 0.25 * 4 / 16), 1e-9) << "of each group's only chunk";
+}
+
 // The bubble of two stages by following every chunk through both, forward and back.
 double followed_bubble(const std::vector<Range>& times, double lower, double upper) {
   double below = 0, above = 0, steps = 0;

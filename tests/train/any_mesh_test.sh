@@ -25,6 +25,7 @@ same all 2 25 mesh.vocabulary=world
 same all 3 25 mesh.pipeline=3 mesh.chunks=4 mesh.vocabulary=stages mesh.lane_groups=2
 same all 4 25 mesh.pipeline=2 mesh.chunks=3 mesh.vocabulary=world
 same all 4 25 mesh.data=4 mesh.vocabulary=2
+same all 2 25 mesh.pipeline=2 mesh.chunks=3 'memory.recompute=levels(2)'
 
 network=("${mixture[@]}" train.discard=2)
 expect 0 train 1 mixture.1 train.steps=12 valid.every=12 "${network[@]}"
