@@ -198,7 +198,9 @@ Case random_settings(std::uint64_t seed) {
 
 TEST(LanguageModel, EqualsAutogradInFloat64OverRandomSettings) {
   for (std::uint64_t seed = 0; seed < 300; ++seed) {
-    for (const Keep keep : {Keep::gates, Keep::states}) expect_equals_autograd(random_settings(seed), at::kDouble, keep, seed, 1e-10);
+    for (const Keep keep : {Keep::gates, Keep::states, Keep::states_of_every(2)}) {
+      expect_equals_autograd(random_settings(seed), at::kDouble, keep, seed, 1e-10);
+    }
   }
 }
 
@@ -210,7 +212,7 @@ TEST(LanguageModel, EqualsAutogradInFloat32OverRandomSettings) {
 
 // The final output, an auxiliary one and the penalty on differences of the undropped output, all of one level.
 TEST(LanguageModel, EqualsAutogradWhereOneLevelFeedsThreeTerms) {
-  for (const Keep keep : {Keep::gates, Keep::states}) {
+  for (const Keep keep : {Keep::gates, Keep::states, Keep::states_of_every(2)}) {
     for (const std::int64_t experts : {0, 3}) {
       Case c{.shape = small_shape(), .discard = 2, .objective = {.auxiliary_weight = 0.4, .activation = 0.8, .slowness = 0.5}, .words = {}};
       c.shape.auxiliary_every = 2, c.shape.experts = experts;
