@@ -86,11 +86,13 @@ class Replay {
 };
 
 // The sums of all ranks.
-LossSums over_world(const MeshGroups& groups, LossSums sums) {
-  const at::Tensor all = at::empty({4}, at::kDouble);
+LossSums over_world(const MeshGroups& groups, LossSums sums, at::Device device) {
   const auto values = sums.all();
+  at::Tensor all = at::empty({static_cast<std::int64_t>(values.size())}, at::kDouble);
   for (std::size_t n = 0; n < values.size(); ++n) all[static_cast<std::int64_t>(n)] = *values[n];
+  all = all.to(device);
   groups.world.all_reduce(all, Reduction::sum);
+  all = all.cpu();
   for (std::size_t n = 0; n < values.size(); ++n) *values[n] = all[static_cast<std::int64_t>(n)].item<double>();
   return sums;
 }
@@ -129,7 +131,7 @@ std::vector<ParityResult> replay_language_model(const TrainingCase& parity_case,
     masks.hidden = of_lanes(masks.hidden, own);
     for (at::Tensor& mask : masks.outputs) mask = of_lanes(mask, own);
     for (at::Tensor& mask : masks.latents) mask = of_lanes(mask, given);
-    const LossSums sums = over_world(mesh.groups, model.forward_backward(replay.weights(), window, masks, history, replay.gradients()));
+    const LossSums sums = over_world(mesh.groups, model.forward_backward(replay.weights(), window, masks, history, replay.gradients()), parity_case.options().device());
     const ScoredSteps scored{window.steps - window.discard, lanes, parity_case.shape().outputs};
     replay.compare("loss", sums.loss / scored.tokens());
     replay.compare("aux_loss", sums.auxiliary / scored.tokens());
@@ -171,7 +173,7 @@ std::vector<ParityResult> replay_classifier(const TrainingCase& parity_case, std
     const ClassificationSums sums = model.forward_backward(replay.weights(), batch, masks, lanes, replay.gradients());
     GradientReduction(groups, replay.gradients()).finish();
     SequenceClassifier::finish_gradients(replay.weights(), masks, replay.gradients());
-    const double loss = over_world(groups, {.loss = sums.loss}).loss / static_cast<double>(lanes);
+    const double loss = over_world(groups, {.loss = sums.loss}, parity_case.options().device()).loss / static_cast<double>(lanes);
     replay.compare("loss", loss);
     replay.compare("total", loss);
     const at::Tensor log_probabilities = own.empty() ? at::empty({0, parity_case.shape().outputs}, parity_case.options()) : model.log_probabilities();

@@ -55,7 +55,7 @@ bool Pending::finished() {
 }
 
 ProcessGroup::ProcessGroup(BackendPtr backend, std::string name, Watchdog* watchdog, std::vector<int> members)
-    : backend_(std::move(backend)), name_(std::move(name)), watchdog_(watchdog) {
+    : backend_(std::move(backend)), name_(std::move(name)), watchdog_(watchdog), state_(std::make_shared<State>(backend_)) {
   if (!watchdog_) return;
   if (members.empty()) {
     for (int rank = 0; rank < size(); ++rank) members.push_back(rank);
@@ -75,7 +75,8 @@ template <class Start>
 void ProcessGroup::run(Operation operation, const at::Tensor& tensor, int peer, Start&& start) const {
   const Logged logged{watchdog_, log(operation, tensor, peer, 0)};
   const Watchdog::Guard guard(watchdog_, logged.id);
-  start()->wait();
+  // NCCL gives nothing to wait for: it has queued the operation on the stream that everything else is queued on, too
+  if (const auto work = start()) work->wait();
 }
 
 template <class Start>

@@ -14,6 +14,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
@@ -87,6 +88,15 @@ class ProcessGroup {
 
  private:
   struct State {  // of all copies of a group
+    explicit State(BackendPtr used) : backend(std::move(used)), unwinding(std::uncaught_exceptions()) {}
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
+    // NCCL wants to be told of an orderly end; after an error other ranks may never come to it.
+    ~State() {
+      if (std::uncaught_exceptions() == unwinding) backend->shutdown();
+    }
+    BackendPtr backend;
+    int unwinding;
     TrafficCounter traffic;
     int log_group = 0;
   };
@@ -110,7 +120,7 @@ class ProcessGroup {
   BackendPtr backend_;
   std::string name_;
   Watchdog* watchdog_;
-  std::shared_ptr<State> state_ = std::make_shared<State>();
+  std::shared_ptr<State> state_;
 };
 
 struct BackendOptions {

@@ -17,7 +17,7 @@ namespace {
 void set_environment_defaults() {
   constexpr int keep = 0;
   setenv("TORCH_NCCL_ASYNC_ERROR_HANDLING", "1", keep);
-  setenv("TORCH_NCCL_TRACE_BUFFER_SIZE", "2000", keep);  // entries of the flight recorder
+  setenv("TORCH_FR_BUFFER_SIZE", "2000", keep);  // entries of the flight recorder
   setenv("TORCH_NCCL_DUMP_ON_TIMEOUT", "1", keep);
 }
 
