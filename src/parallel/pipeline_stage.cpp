@@ -63,8 +63,7 @@ void PipelineStage::begin_window(std::int64_t steps, std::int64_t chunks, const 
                                  const std::vector<at::Tensor>& output_masks) {
   forward_seconds_ = backward_seconds_ = last_backward_seconds_ = 0;
   steps_ = steps;
-  const ChunkGrowth growth = chunk_growth(shape_.levels, replica_.size(), options_.lane_groups);
-  units_ = units_of(lanes_, options_.lane_groups, steps, chunks, growth);
+  units_ = PipelineLayout{shape_.levels, replica_.size(), options_.lane_groups}.units(lanes_, steps, chunks);
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     const Range lanes = groups_[g];
     std::vector<at::Tensor> masks;

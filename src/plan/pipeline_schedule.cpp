@@ -15,9 +15,6 @@ std::vector<Range> split(std::int64_t count, std::int64_t parts) {
   return ranges;
 }
 
-// Work on level 0 and on any other, a step.
-constexpr std::int64_t kLowestLevelWork = 1, kLevelWork = 6;
-
 }  // namespace
 
 ChunkGrowth chunk_growth(std::int64_t levels, int stages, std::int64_t lane_groups) {

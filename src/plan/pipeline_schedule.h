@@ -32,6 +32,9 @@ struct ChunkGrowth {
 };
 inline constexpr std::int64_t kMostGrowth = 2;
 
+// Work on a step of level 0, below which there is nothing but history, and of any other level.
+inline constexpr std::int64_t kLowestLevelWork = 1, kLevelWork = 6;
+
 // Of two stages with equally many levels the lower has less work, since level 0 has hardly any input: it waits whatever the
 // chunks, but with short ones first the upper stage begins sooner, and the lower one has less left to do when the upper one's
 // backward ends. Chunks that grow as the stages' work differs are the steepest that keep the upper stage busy. With more stages
@@ -46,6 +49,18 @@ std::vector<Range> split_lanes(std::int64_t lanes, std::int64_t groups);
 // All units in the order of forward. Requires steps >= 1, lanes >= 0, groups >= 1, chunks >= 1.
 std::vector<WorkUnit> units_of(std::int64_t lanes, std::int64_t groups, std::int64_t steps, std::int64_t chunks,
                                const ChunkGrowth& growth = {});
+
+// How a run's levels and lanes lie in its pipeline, and the chunks and units that follow from it.
+struct PipelineLayout {
+  std::int64_t levels = 1;
+  int stages = 1;
+  std::int64_t lane_groups = 1;
+  ChunkGrowth growth() const { return chunk_growth(levels, stages, lane_groups); }
+  std::vector<Range> chunks(std::int64_t steps, std::int64_t count) const { return split_steps(steps, count, growth()); }
+  std::vector<WorkUnit> units(std::int64_t lanes, std::int64_t steps, std::int64_t chunks) const {
+    return units_of(lanes, lane_groups, steps, chunks, growth());
+  }
+};
 
 // Levels of a stage: as even as can be, the lower stages one more (level 0, below which there is no h, costs the least).
 Range levels_of_stage(std::int64_t levels, int stages, int stage);

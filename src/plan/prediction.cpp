@@ -69,9 +69,8 @@ Wave wave_of(const RunNumbers& run, const Mesh& mesh, std::int64_t chunks, const
   const double computed = 1 - forward_share(run.keep) * share_in_memory(run, mesh, wave.units);
   wave.unit = body.unit + levels * body.unit_level + rows * (body.row + levels * body.row_level * computed);
   if (mesh.pipeline > 1) {
-    const ChunkGrowth growth = chunk_growth(run.shape.levels, mesh.pipeline, run.lane_groups);
-    if (!growth.none()) {
-      wave.fill = wait_for_growing_chunks(split_steps(run.steps, chunks, growth), work_of_stage(run, mesh, body, 0) / levels);
+    if (const PipelineLayout layout = layout_of(run, mesh); !layout.growth().none()) {
+      wave.fill = wait_for_growing_chunks(layout.chunks(run.steps, chunks), work_of_stage(run, mesh, body, 0) / levels);
     }
     const Flow hop{"",
                    Axis::pipeline,

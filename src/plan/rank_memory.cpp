@@ -21,7 +21,7 @@ void add_levels(RankMemory& memory, const RunNumbers& run, const Mesh& mesh, std
   const Range levels = levels_of_stage(run.shape.levels, mesh.pipeline, stage);
   const bool mixed = run.element.weights != run.element.activations;
   const std::vector<Range> groups = split_lanes(lanes, run.lane_groups);
-  const std::vector<Range> times = split_steps(run.steps, chunks, chunk_growth(run.shape.levels, mesh.pipeline, run.lane_groups));
+  const std::vector<Range> times = layout_of(run, mesh).chunks(run.steps, chunks);
   for (const Range& group : groups) {
     const LevelMemory::Bytes bytes = plan_level_memory(run.shape, levels, group.size(), run.steps, run.keep, mixed)
                                          .bytes(run.element, times, run.slowness);
@@ -85,8 +85,7 @@ RankMemory rank_memory(const RunNumbers& run, const Mesh& mesh, std::int64_t chu
   if (!alone || mesh.pipeline > 1) memory.exchange += 2 * own * row_bytes;  // the share's rows and their gradient
   if (!alone) memory.exchange += (3 * together + 3 * segment) * row_bytes;  // two segments and their gradient
   if (mesh.pipeline > 1) {
-    const std::vector<WorkUnit> units =
-        units_of(lanes, run.lane_groups, run.steps, chunks, chunk_growth(shape.levels, mesh.pipeline, run.lane_groups));
+    const std::vector<WorkUnit> units = layout_of(run, mesh).units(lanes, run.steps, chunks);
     std::int64_t rows = 0;
     for (const WorkUnit& unit : units) rows = std::max(rows, unit.lanes.size() * unit.time.size());
     const int neighbours = (stage > 0) + (stage + 1 < mesh.pipeline);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "plan/mesh.h"
+#include "plan/pipeline_schedule.h"
 #include "plan/run_numbers.h"
 
 namespace trellis {
@@ -28,6 +29,9 @@ struct RankMemory {
   std::array<std::pair<std::string_view, std::int64_t>, 10> parts() const;
   bool operator==(const RankMemory&) const = default;
 };
+
+// How the run lies in the mesh's pipeline.
+inline PipelineLayout layout_of(const RunNumbers& run, const Mesh& mesh) { return {run.shape.levels, mesh.pipeline, run.lane_groups}; }
 
 // chunks: of a window's time.
 RankMemory rank_memory(const RunNumbers& run, const Mesh& mesh, std::int64_t chunks, int rank);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "plan/pipeline_schedule.h"
 #include "plan/run_numbers.h"
 
 namespace trellis {
@@ -20,7 +21,7 @@ struct BodyCost {
   double row = 0, row_level = 0;
   double window_row_level = 0;  // the kernel's gradient, which comes once a window, where gates are kept
   // What level 0 costs of another: below it there is nothing but history.
-  double lowest_level = 0.1;
+  double lowest_level = static_cast<double>(kLowestLevelWork) / kLevelWork;
 };
 
 struct Rates {

@@ -74,7 +74,7 @@ TEST(Prediction, KnowsThatChunksOfTwoStagesGrow) {
       Rates rates = only_levels(1, 0);
       rates.body->lowest_level = lowest_level;
       const PlanReport report = predict(run, Mesh{1, 2, 1}, chunks, rates);
-      const std::vector<Range> times = split_steps(128, chunks, chunk_growth(8, 2, 1));
+      const std::vector<Range> times = PipelineLayout{.levels = 8, .stages = 2}.chunks(128, chunks);
       EXPECT_NEAR(report.bubble, followed_bubble(times, 3 + lowest_level, 4), 1e-12) << lowest_level << ", " << chunks;
     }
 }
