@@ -8,13 +8,14 @@
 #include <chrono>
 #include <string>
 
+#include "base/time_span.h"
 #include "kernels/cuda_kernels.h"
 
 namespace trellis {
 
 // The module's functions. Both sides are built together, so C++ types may pass; `version` catches a stale file.
 struct CudaModule {
-  static constexpr int kVersion = 2;
+  static constexpr int kVersion = 3;
 
   int version;
   int (*device_count)();
@@ -24,9 +25,10 @@ struct CudaModule {
                                                          int device_index, std::chrono::milliseconds timeout,
                                                          const std::string& group_name);
   const CudaKernels* kernels;
+  const RangeHooks* ranges;  // spans as ranges of the GPU's profiler
 };
 
-// Loads the module at first use and registers its kernels; it stays loaded. Throws ConfigError when this build has none, or it cannot be loaded.
+// Loads the module at first use and registers its kernels and ranges; it stays loaded. Throws ConfigError when this build has none, or it cannot be loaded.
 const CudaModule& cuda_module();
 
 // Whether this build has the module, without loading it.

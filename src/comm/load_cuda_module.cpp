@@ -35,6 +35,7 @@ const CudaModule& load() {
     throw ConfigError("version " + std::to_string(module.version) + ", expected " + std::to_string(CudaModule::kVersion), path,
                       "run launch/build again");
   register_cuda_kernels(module.kernels);
+  set_range_hooks(module.ranges);
   return module;
 }
 

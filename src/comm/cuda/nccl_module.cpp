@@ -6,6 +6,7 @@
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 
+#include "comm/cuda/nvtx_ranges.h"
 #include "comm/cuda_module.h"
 #include "kernels/cuda/cuda_tables.h"
 
@@ -45,7 +46,7 @@ void* current_stream(int device_index) {
 
 const CudaModule& module() {
   static const CudaKernels kernels = {&cuda::device_table<float>(), &cuda::device_table<double>(), &cuda::device_table<BFloat16>(), current_stream};
-  static const CudaModule all = {CudaModule::kVersion, device_count, set_device, make_nccl_backend, &kernels};
+  static const CudaModule all = {CudaModule::kVersion, device_count, set_device, make_nccl_backend, &kernels, &kNvtxRanges};
   return all;
 }
 
