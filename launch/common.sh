@@ -6,6 +6,7 @@
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 exit_wrong_flags=2
+exit_numeric_failure=16
 exit_bad_data=65
 exit_input_missing=66
 exit_internal=70

@@ -10,6 +10,7 @@
 #include "cli/parity_case.h"
 #include "parallel/gradient_reduction.h"
 #include "parallel/language_model.h"
+#include "train/rank_sums.h"
 
 namespace trellis {
 namespace {
@@ -39,7 +40,7 @@ class Replay {
 
   // Norm, clipped gradients, update, and what it leaves. Whether there is more to replay.
   bool finish_step() {
-    const double norm = global_norm(gradients_, &groups_.vocabulary), factor = clipping_factor(norm, case_.rule().clip);
+    const at::Tensor norm = global_norm(gradients_, &groups_.vocabulary), factor = clipping_factor(norm, case_.rule().clip);
     compare("grad_norm", norm);
     for (const ParameterInfo& info : weights_.layout().parameters()) compare("grads/" + info.name, published(gradients_, info) * factor);
     if (first_step_only_) return false;
@@ -85,18 +86,6 @@ class Replay {
   std::vector<ParityResult> results_;
 };
 
-// The sums of all ranks.
-LossSums over_world(const MeshGroups& groups, LossSums sums, at::Device device) {
-  const auto values = sums.all();
-  at::Tensor all = at::empty({static_cast<std::int64_t>(values.size())}, at::kDouble);
-  for (std::size_t n = 0; n < values.size(); ++n) all[static_cast<std::int64_t>(n)] = *values[n];
-  all = all.to(device);
-  groups.world.all_reduce(all, Reduction::sum);
-  all = all.cpu();
-  for (std::size_t n = 0; n < values.size(); ++n) *values[n] = all[static_cast<std::int64_t>(n)].item<double>();
-  return sums;
-}
-
 // [lanes of this rank's replica, channels] of every lane.
 at::Tensor all_lanes(const MeshGroups& groups, const at::Tensor& own, Range lanes, std::int64_t count) {
   const at::Tensor all = at::zeros({count, own.size(1)}, own.options());
@@ -131,7 +120,8 @@ std::vector<ParityResult> replay_language_model(const TrainingCase& parity_case,
     masks.hidden = of_lanes(masks.hidden, own);
     for (at::Tensor& mask : masks.outputs) mask = of_lanes(mask, own);
     for (at::Tensor& mask : masks.latents) mask = of_lanes(mask, given);
-    const LossSums sums = over_world(mesh.groups, model.forward_backward(replay.weights(), window, masks, history, replay.gradients()), parity_case.options().device());
+    const LossSums sums = LossSums::read(
+        sum_over_ranks(&mesh.groups.world, model.forward_backward(replay.weights(), window, masks, history, replay.gradients())));
     const ScoredSteps scored{window.steps - window.discard, lanes, parity_case.shape().outputs};
     replay.compare("loss", sums.loss / scored.tokens());
     replay.compare("aux_loss", sums.auxiliary / scored.tokens());
@@ -170,10 +160,10 @@ std::vector<ParityResult> replay_classifier(const TrainingCase& parity_case, std
     masks.input = rows_of(masks.input);
     masks.hidden = lanes_only(masks.hidden);
     for (at::Tensor& mask : masks.outputs) mask = lanes_only(mask);
-    const ClassificationSums sums = model.forward_backward(replay.weights(), batch, masks, lanes, replay.gradients());
+    const at::Tensor sums = model.forward_backward(replay.weights(), batch, masks, lanes, replay.gradients());
     GradientReduction(groups, replay.gradients()).finish();
     SequenceClassifier::finish_gradients(replay.weights(), masks, replay.gradients());
-    const double loss = over_world(groups, {.loss = sums.loss}, parity_case.options().device()).loss / static_cast<double>(lanes);
+    const double loss = ClassificationSums::read(sum_over_ranks(&groups.world, sums)).loss / static_cast<double>(lanes);
     replay.compare("loss", loss);
     replay.compare("total", loss);
     const at::Tensor log_probabilities = own.empty() ? at::empty({0, parity_case.shape().outputs}, parity_case.options()) : model.log_probabilities();

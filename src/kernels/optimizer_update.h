@@ -1,6 +1,9 @@
 // Updates of one flat buffer of parameters, in LibTorch's arithmetic: SGD and Adam with coupled L2 weight decay, added
 // after the gradient has been scaled by the clipping factor. Adam: Kingma and Ba 2015. LAMB: You et al. 2020
 // (arXiv:1904.00962, algorithm 2); which of its tensors are decayed is told in train/lamb.h.
+//
+// The clipping factor is read where the kernel runs, so that nobody waits for it. NaN stands for a gradient that cannot be used:
+// then nothing is updated.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +14,7 @@ template <class T>
 struct SgdUpdate {
   T* weights = nullptr;
   const T* gradient = nullptr;
-  T gradient_scale = 1;  // clipping factor
+  const double* gradient_scale = nullptr;  // clipping factor
   T weight_decay = 0, learning_rate = 0;
 };
 
@@ -21,7 +24,8 @@ struct AdamUpdate {
   const T* gradient = nullptr;
   T* mean = nullptr;      // running mean of the gradient
   T* variance = nullptr;  // running mean of its square
-  T gradient_scale = 1, weight_decay = 0;
+  const double* gradient_scale = nullptr;
+  T weight_decay = 0;
   T beta2 = 0;
   T beta1_complement = 1, beta2_complement = 1;  // 1 - beta, taken in double: 1 - 0.999f is wrong in its fifth digit
   T step_size = 0;            // learning rate / (1 - beta1^step)
@@ -57,7 +61,8 @@ struct LambUpdate {
   double* weight_sums = nullptr;     // [blocks], sums of squares
   double* direction_sums = nullptr;  // [blocks]
   double* trust = nullptr;           // [tensors]
-  T gradient_scale = 1, weight_decay = 0;
+  const double* gradient_scale = nullptr;
+  T weight_decay = 0;
   T beta2 = 0;
   T beta1_complement = 1, beta2_complement = 1;  // as Adam's
   T mean_correction = 1;      // 1 / (1 - beta1^step)

@@ -30,7 +30,7 @@ class LanguageStream {
 
   // --- of the last advance ---
   History history() const { return levels_.history(); }  // see LevelStream
-  // -log p, nats, of `targets` [rows] after the last `rows` rows of the chunk: [rows] float64 on the CPU.
+  // -log p, nats, of `targets` [rows] after the last `rows` rows of the chunk: [rows] float64 where the weights are.
   at::Tensor negative_log_probabilities(const at::Tensor& targets);
   // log p of every word after the last step, [lanes, V].
   at::Tensor log_probabilities();
@@ -45,9 +45,8 @@ class LanguageStream {
  private:
   // values [rows, E] of tokens [rows].
   virtual void lookup(const at::Tensor& tokens, const at::Tensor& values);
-  // -log p of targets [rows] after outputs hidden [rows, O]: float64 on the CPU.
+  // -log p of targets [rows] after outputs hidden [rows, O]: float64 where the weights are.
   virtual at::Tensor losses(const at::Tensor& hidden, const at::Tensor& targets);
-
 
   TrellisShape shape_;
   std::int64_t lanes_;

@@ -62,19 +62,19 @@ void round_into(const at::Tensor& into, const at::Tensor& from) {
   });
 }
 
-double sum_of_squares(const at::Tensor& values) {
+at::Tensor sum_of_squares(const at::Tensor& values) {
   require(values.is_contiguous(), "squares are summed over contiguous memory");
   const std::int64_t blocks = (values.numel() + kNormBlock - 1) / kNormBlock;
-  at::Tensor sums = at::empty({blocks}, values.options().dtype(at::kDouble));
+  const at::Tensor sums = at::empty({blocks}, values.options().dtype(at::kDouble));
   with_element_type(values.scalar_type(), [&]<class T>() {
     const auto kernel = kernels_for<T>(values.device()).squared_norm;
     launch_range(values.device(), {0, blocks}, 1, [&](Range part, void* stream) {
       kernel(values.const_data_ptr<T>(), values.numel(), sums.mutable_data_ptr<double>(), part, stream);
     });
   });
-  sums = sums.cpu();
-  const double* const first = sums.const_data_ptr<double>();
-  return std::accumulate(first, first + blocks, 0.0);
+  if (!sums.is_cpu()) return sums.sum();
+  const double* const first = sums.const_data_ptr<double>();  // LibTorch's sum of many would depend on threads
+  return at::scalar_tensor(std::accumulate(first, first + blocks, 0.0), at::kDouble);
 }
 
 void sum_over_levels(const at::Tensor& sums, const at::Tensor& values, std::int64_t distance, const at::Tensor& places) {

@@ -119,9 +119,9 @@ void multiply_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor&
 // into = from rounded to `into`'s type; both contiguous. Nothing happens where they are the same memory.
 void round_into(const at::Tensor& into, const at::Tensor& from);
 
-// Sum of the squares of a contiguous tensor of weights, cells or sums; in float64, in an order that no thread count changes.
-// Waits for the device.
-double sum_of_squares(const at::Tensor& values);
+// Sum of the squares of a contiguous tensor of weights, cells or sums: one float64 number where they are, added in an order that
+// no thread count changes.
+at::Tensor sum_of_squares(const at::Tensor& values);
 
 // sums [rows, columns] = sum over `places` [n] (int64, on the same device) of values' rows from place * distance on: matrices of
 // one size, `distance` rows from one to the next. In the order of the places, rounded once.

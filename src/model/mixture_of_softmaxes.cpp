@@ -131,7 +131,7 @@ at::Tensor MixtureOfSoftmaxes::run(const Parameters& weights, const std::vector<
     if (n < tiles.size()) begin_tile(weights, tiles[n], slots_[n % slots_.size()], gradients != nullptr);
     if (n >= ahead) end_tile(weights, tiles[n - ahead], slots_[(n - ahead) % slots_.size()], gradients);
   }
-  return losses.cpu();
+  return losses;
 }
 
 at::Tensor MixtureOfSoftmaxes::log_probabilities(const Parameters& weights, const at::Tensor& hidden) {

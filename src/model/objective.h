@@ -7,7 +7,8 @@
 // Means are over the scored steps of all lanes; the penalties' also over the O channels.
 #pragma once
 
-#include <array>
+#include <ATen/ATen.h>
+
 #include <cstdint>
 
 namespace trellis {
@@ -27,13 +28,18 @@ struct ScoredSteps {
   double changes() const { return static_cast<double>(steps - windows) * static_cast<double>(lanes) * static_cast<double>(outputs); }
 };
 
-// Sums over some lanes' scored steps; sums of several processes add up.
+// Sums over some lanes' scored steps; sums of several processes add up. Computed as a tensor of kCount float64 numbers in this
+// order, so that nobody has to wait for them.
 struct LossSums {
+  static constexpr std::int64_t kCount = 4;
   double loss = 0;        // final output, nats
   double auxiliary = 0;   // all auxiliary outputs, unweighted, nats
   double activation = 0;  // of squares
   double slowness = 0;    // of squares
-  std::array<double*, 4> all() { return {&loss, &auxiliary, &activation, &slowness}; }
+
+  static LossSums from(const double* numbers) { return {numbers[0], numbers[1], numbers[2], numbers[3]}; }
+  // Waits for the device.
+  static LossSums read(const at::Tensor& numbers) { return from(numbers.cpu().const_data_ptr<double>()); }
 };
 
 // The objective's value.

@@ -33,7 +33,7 @@ class OutputLayer {
  public:
   virtual ~OutputLayer() = default;
 
-  // -log p(target), nats, of the rows of all blocks, one after another: [all rows] float64 on the CPU.
+  // -log p(target), nats, of the rows of all blocks, one after another: [all rows] float64 where the weights are.
   // With gradients: overwrites those of this layer's parameters, the embedding included, or adds to them; d_hidden is
   // overwritten either way.
   virtual at::Tensor run(const Parameters& weights, const std::vector<LossRows>& blocks, Parameters* gradients, Accumulate accumulate) = 0;

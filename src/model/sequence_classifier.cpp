@@ -9,11 +9,11 @@ namespace trellis {
 
 SequenceClassifier::SequenceClassifier(const TrellisShape& shape, std::int64_t steps, std::int64_t max_lanes, Keep keep,
                                        at::TensorOptions options, std::optional<at::ScalarType> activations)
-    : shape_(shape), steps_(steps), kernels_(activations), stack_(shape, steps, max_lanes, keep, options, activations) {
+    : shape_(shape), steps_(steps), options_(options), kernels_(activations), stack_(shape, steps, max_lanes, keep, options, activations) {
   shape.validate();
 }
 
-ClassificationSums SequenceClassifier::forward(const Parameters& weights, const LabelledSequences& batch, const DropoutMasks& masks) {
+at::Tensor SequenceClassifier::forward(const Parameters& weights, const LabelledSequences& batch, const DropoutMasks& masks) {
   expect_shape("input", batch.input, {steps_ * batch.lanes, shape_.embedding});
   expect_shape("labels", batch.labels, {batch.lanes});
   const std::int64_t* const labels = batch.labels.const_data_ptr<std::int64_t>();
@@ -26,15 +26,14 @@ ClassificationSums SequenceClassifier::forward(const Parameters& weights, const 
   log_probabilities_ = at::log_softmax(logits, 1);
   labels_ = on_device(batch.labels, logits.device());
   const at::Tensor of_label = log_probabilities_.gather(1, labels_.view({-1, 1}));
-  return {.loss = -of_label.to(at::kDouble).sum().item<double>(),
-          .correct = log_probabilities_.argmax(1).eq(labels_).sum().item<std::int64_t>()};
+  return at::stack({of_label.to(at::kDouble).sum().neg_(), log_probabilities_.argmax(1).eq(labels_).sum().to(at::kDouble)});
 }
 
-ClassificationSums SequenceClassifier::forward_backward(const Parameters& weights, const LabelledSequences& batch, const DropoutMasks& masks,
-                                                        std::int64_t all_sequences, Parameters& gradients) {
+at::Tensor SequenceClassifier::forward_backward(const Parameters& weights, const LabelledSequences& batch, const DropoutMasks& masks,
+                                                std::int64_t all_sequences, Parameters& gradients) {
   gradients.flat().zero_();
-  if (batch.lanes == 0) return {};
-  const ClassificationSums sums = forward(weights, batch, masks);
+  if (batch.lanes == 0) return no_sums();
+  const at::Tensor sums = forward(weights, batch, masks);
   at::Tensor d_logits = log_probabilities_.exp();
   d_logits.scatter_add_(1, labels_.view({-1, 1}), at::full({batch.lanes, 1}, -1, d_logits.options()));
   d_logits.mul_(1.0 / static_cast<double>(all_sequences));
@@ -50,8 +49,10 @@ void SequenceClassifier::finish_gradients(const Parameters& weights, const Dropo
   EffectiveKernels::backward(weights, masks, gradients);
 }
 
-ClassificationSums SequenceClassifier::evaluate(const Parameters& weights, const LabelledSequences& batch) {
-  return batch.lanes == 0 ? ClassificationSums{} : forward(weights, batch, {});
+at::Tensor SequenceClassifier::evaluate(const Parameters& weights, const LabelledSequences& batch) {
+  return batch.lanes == 0 ? no_sums() : forward(weights, batch, {});
 }
+
+at::Tensor SequenceClassifier::no_sums() const { return at::zeros({ClassificationSums::kCount}, options_.dtype(at::kDouble)); }
 
 }  // namespace trellis

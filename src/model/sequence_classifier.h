@@ -21,10 +21,16 @@ struct LabelledSequences {
   at::Tensor input, labels;
 };
 
-// Sums over some sequences; sums of several processes add up.
+// Sums over some sequences; sums of several processes add up. Computed as a tensor of kCount float64 numbers in this order, so that
+// nobody has to wait for them.
 struct ClassificationSums {
-  double loss = 0;           // -log p(label), nats
-  std::int64_t correct = 0;  // sequences whose most probable class is their label
+  static constexpr std::int64_t kCount = 2;
+  double loss = 0;     // -log p(label), nats
+  double correct = 0;  // sequences whose most probable class is their label
+
+  static ClassificationSums from(const double* numbers) { return {numbers[0], numbers[1]}; }
+  // Waits for the device.
+  static ClassificationSums read(const at::Tensor& numbers) { return from(numbers.cpu().const_data_ptr<double>()); }
 };
 
 class SequenceClassifier {
@@ -35,22 +41,24 @@ class SequenceClassifier {
 
   // Gradient of the mean of -log p(label) over `all_sequences`, those of all processes, so that gradients of processes add
   // up to the mean's. Overwrites `gradients`, which then hold the effective kernels' gradient (see Parameters): sum them
-  // over processes, then call finish_gradients.
-  ClassificationSums forward_backward(const Parameters& weights, const LabelledSequences& batch, const DropoutMasks& masks,
-                                      std::int64_t all_sequences, Parameters& gradients);
+  // over processes, then call finish_gradients. Returns ClassificationSums of this process's sequences.
+  at::Tensor forward_backward(const Parameters& weights, const LabelledSequences& batch, const DropoutMasks& masks,
+                              std::int64_t all_sequences, Parameters& gradients);
   static void finish_gradients(const Parameters& weights, const DropoutMasks& masks, Parameters& gradients);
 
-  // Without dropout.
-  ClassificationSums evaluate(const Parameters& weights, const LabelledSequences& batch);
+  // Without dropout. Returns ClassificationSums.
+  at::Tensor evaluate(const Parameters& weights, const LabelledSequences& batch);
 
   // log p of every class for the last batch, [lanes, O].
   const at::Tensor& log_probabilities() const { return log_probabilities_; }
 
  private:
-  ClassificationSums forward(const Parameters& weights, const LabelledSequences& batch, const DropoutMasks& masks);
+  at::Tensor forward(const Parameters& weights, const LabelledSequences& batch, const DropoutMasks& masks);
+  at::Tensor no_sums() const;
 
   TrellisShape shape_;
   std::int64_t steps_;
+  at::TensorOptions options_;
   EffectiveKernels kernels_;
   LastStepStack stack_;
   at::Tensor log_probabilities_;

@@ -200,7 +200,7 @@ at::Tensor TiedSoftmax::run(const Parameters& weights, const std::vector<LossRow
     run_tiles(weights, span(0), tiles, gradients, accumulate);
   }
   for (std::int64_t tail = 0; tail < tails(); ++tail) run_tail(tail, weights, blocks, losses, rows_of_tail, gradients, accumulate);
-  return losses.cpu();
+  return losses;
 }
 
 void TiedSoftmax::run_tail(std::int64_t tail, const Parameters& weights, const std::vector<LossRows>& blocks, const at::Tensor& losses,

@@ -39,37 +39,39 @@ void LanguageModel::expect_window(const WindowTokens& window) const {
   require(0 <= window.discard && window.discard < window.steps, "a window has steps that carry loss");
 }
 
-void LanguageModel::penalties(const WindowTokens& window, const ScoredSteps& of_all, LossSums& sums) {
+at::Tensor LanguageModel::penalties(const WindowTokens& window, const ScoredSteps& of_all) {
+  const at::Tensor sums = at::zeros({2}, tensor_options_.dtype(at::kDouble));
   const Objective& objective = options_.objective;
   const std::int64_t lanes = lanes_.size(), skipped = window.discard * lanes, rows = window.steps * lanes - skipped;
-  if (!stage_.is_last() || lanes == 0) return;
+  if (!stage_.is_last() || lanes == 0) return sums;
   if (objective.activation > 0) {
     const at::Tensor output = stage_.output(0).narrow(0, skipped, rows);
-    sums.activation = sum_of_squares(output);
+    sums.select(0, 0).copy_(sum_of_squares(output));
     stage_.d_output(0).narrow(0, skipped, rows).add_(output, 2 * objective.activation / of_all.activations());
   }
-  if (objective.slowness == 0) return;
+  if (objective.slowness == 0) return sums;
   const at::Tensor d_raw = stage_.d_raw_output();
   d_raw.zero_();
-  if (window.steps - window.discard == 1) return;
+  if (window.steps - window.discard == 1) return sums;
   const at::Tensor raw = stage_.raw_output().narrow(0, skipped, rows);
   const at::Tensor change = change_.narrow(0, 0, rows - lanes);  // from each step to the next
   change.copy_(raw.narrow(0, lanes, rows - lanes));
   change.sub_(raw.narrow(0, 0, rows - lanes));
-  sums.slowness = sum_of_squares(change);
+  sums.select(0, 1).copy_(sum_of_squares(change));
   change.mul_(2 * objective.slowness / of_all.changes());
   d_raw.narrow(0, skipped + lanes, rows - lanes).add_(change);
   d_raw.narrow(0, skipped, rows - lanes).sub_(change);
+  return sums;
 }
 
-LossSums LanguageModel::forward_backward(const Parameters& weights, const WindowTokens& window, const DropoutMasks& masks,
-                                         History& history, Parameters& gradients) {
-  return forward_backward(weights, window, masks, history, gradients, 
+at::Tensor LanguageModel::forward_backward(const Parameters& weights, const WindowTokens& window, const DropoutMasks& masks,
+                                           History& history, Parameters& gradients) {
+  return forward_backward(weights, window, masks, history, gradients,
                           {.of_all = {window.steps - window.discard, all_lanes_, shape_.outputs}});
 }
 
-LossSums LanguageModel::forward_backward(const Parameters& weights, const WindowTokens& window, const DropoutMasks& masks,
-                                         History& history, Parameters& gradients, const Part& part) {
+at::Tensor LanguageModel::forward_backward(const Parameters& weights, const WindowTokens& window, const DropoutMasks& masks,
+                                           History& history, Parameters& gradients, const Part& part) {
   expect_window(window);
   const ConvolutionKernels kernel_gradients = EffectiveKernels::gradients_of(gradients);
   if (part.first) {
@@ -84,11 +86,9 @@ LossSums LanguageModel::forward_backward(const Parameters& weights, const Window
 
   std::vector<double> scale(static_cast<std::size_t>(shape_.output_count()), options_.objective.auxiliary_weight / part.of_all.tokens());
   scale[0] = 1 / part.of_all.tokens();
-  LossSums sums;
-  const auto losses = loss_.run(weights, stage_, window, scale, masks.latents, gradients, part.first ? Accumulate::overwrite : Accumulate::add);
-  sums.loss = losses[0];
-  sums.auxiliary = losses[1];
-  penalties(window, part.of_all, sums);
+  const at::Tensor losses =
+      loss_.run(weights, stage_, window, scale, masks.latents, gradients, part.first ? Accumulate::overwrite : Accumulate::add);
+  const at::Tensor sums = at::cat({losses, penalties(window, part.of_all)});
 
   GradientReduction reduction(groups_, gradients);
   const bool as_rows = part.last && embedding_.travels_as_rows();

@@ -45,24 +45,24 @@ class LanguageModel {
   void set_chunks(std::int64_t chunks) { options_.chunks = chunks; }
   double unit_seconds() const { return stage_.unit_seconds(); }  // see PipelineStage
 
-  // Collective over the mesh. One window: sums over this rank's share of the loss's terms (sum them over all ranks), and the
+  // Collective over the mesh. One window: LossSums of this rank's share of the loss's terms (sum them over all ranks), and the
   // gradient of the objective, whose means are over the scored steps of all lanes: overwrites `gradients` with the gradient of
   // the raw parameters over all ranks. `history` is replaced by what this window leaves.
-  LossSums forward_backward(const Parameters& weights, const WindowTokens& window, const DropoutMasks& masks, History& history,
-                            Parameters& gradients);
+  at::Tensor forward_backward(const Parameters& weights, const WindowTokens& window, const DropoutMasks& masks, History& history,
+                              Parameters& gradients);
   // The same for one window of several whose gradients are added up: means are over the scored steps of all of them. `gradients`
   // are complete after the last; all windows have the same dropout of kernels.
   struct Part {
     ScoredSteps of_all;
     bool first = true, last = true;
   };
-  LossSums forward_backward(const Parameters& weights, const WindowTokens& window, const DropoutMasks& masks, History& history,
-                            Parameters& gradients, const Part& part);
+  at::Tensor forward_backward(const Parameters& weights, const WindowTokens& window, const DropoutMasks& masks, History& history,
+                              Parameters& gradients, const Part& part);
 
  private:
   void expect_window(const WindowTokens& window) const;
-  // Adds the penalties' gradient to d_output(0) and d_raw_output; sums of squares into `sums`. The last stage's.
-  void penalties(const WindowTokens& window, const ScoredSteps& of_all, LossSums& sums);
+  // Adds the penalties' gradient to d_output(0) and d_raw_output. Their sums of squares, [2], are of the last stage, zero elsewhere.
+  at::Tensor penalties(const WindowTokens& window, const ScoredSteps& of_all);
 
   const MeshGroups& groups_;
   TrellisShape shape_;

@@ -45,9 +45,9 @@ VocabularyLoss::VocabularyLoss(const MeshGroups& groups, const TrellisShape& sha
 }
 
 // Every output's rows as they lie in the levels' memory.
-std::array<double, 2> VocabularyLoss::run_here(const Parameters& weights, PipelineStage& stage, const WindowTokens& window,
-                                               const std::vector<double>& scale, const std::vector<at::Tensor>& latents,
-                                               Parameters& gradients, Accumulate accumulate) {
+at::Tensor VocabularyLoss::run_here(const Parameters& weights, PipelineStage& stage, const WindowTokens& window,
+                                    const std::vector<double>& scale, const std::vector<at::Tensor>& latents,
+                                    Parameters& gradients, Accumulate accumulate) {
   const Range own = groups_.mesh.lanes_of_replica(all_lanes_, groups_.rank);
   const std::int64_t lanes = own.size(), skipped = window.discard * lanes, rows = window.steps * lanes - skipped;
   const at::Tensor targets = lanes_of(window.targets, window.steps, given_lanes_, own).narrow(0, skipped, rows);
@@ -61,8 +61,7 @@ std::array<double, 2> VocabularyLoss::run_here(const Parameters& weights, Pipeli
     blocks.push_back(std::move(block));
   }
   const at::Tensor sums = layer_->run(weights, blocks, &gradients, accumulate).view({shape_.output_count(), rows}).sum(1);
-  const double final_sum = sums[0].item<double>();
-  return {final_sum, sums.sum().item<double>() - final_sum};
+  return at::stack({sums[0], sums.narrow(0, 1, shape_.output_count() - 1).sum()});
 }
 
 void VocabularyLoss::deal(const LossShares& shares, const std::vector<at::Tensor>& outputs, const at::Tensor& share, std::int64_t skipped_rows,
@@ -107,17 +106,15 @@ void VocabularyLoss::append_rows(Rows& to, const LossShares& shares, int rank, R
 
 LossRows VocabularyLoss::loss_rows(const Rows& rows, const at::Tensor& hidden, const at::Tensor& d_hidden, const at::Tensor& latent_table) const {
   LossRows result{.hidden = hidden, .d_hidden = d_hidden, .targets = at::tensor(rows.targets, at::kLong),
-                  .scale = at::tensor(rows.scales, at::kDouble).to(options_), .latent_mask = latent_table};
+                  .scale = on_device(at::tensor(rows.scales, at::kDouble).to(options_.dtype()), options_.device()), .latent_mask = latent_table};
   if (latent_table.defined()) result.latent_rows = on_device(at::tensor(rows.latent_rows, at::kLong), options_.device());
   return result;
 }
 
-std::array<double, 2> VocabularyLoss::sums_of(const LossShares& shares, Range rows, const at::Tensor& losses) const {
-  const std::int64_t per_output = shares.rows_per_output(groups_.mesh.replica_of(groups_.rank)), first = share_of(shares).begin;
-  const double* const loss = losses.const_data_ptr<double>();
-  std::array<double, 2> sums{};
-  for (std::int64_t row = rows.begin; row < rows.end; ++row) sums[first + row < per_output ? 0 : 1] += loss[row - rows.begin];
-  return sums;
+at::Tensor VocabularyLoss::sums_of(const LossShares& shares, Range rows, const at::Tensor& losses) const {
+  const std::int64_t per_output = shares.rows_per_output(groups_.mesh.replica_of(groups_.rank)), first = share_of(shares).begin + rows.begin;
+  const std::int64_t of_final = std::clamp<std::int64_t>(per_output - first, 0, rows.size());  // whose rows come first
+  return at::stack({losses.narrow(0, 0, of_final).sum(), losses.narrow(0, of_final, rows.size() - of_final).sum()});
 }
 
 Pending VocabularyLoss::start_gather(const LossShares& shares, std::int64_t segment, std::int64_t segment_rows) {
@@ -129,9 +126,8 @@ Pending VocabularyLoss::start_gather(const LossShares& shares, std::int64_t segm
   return groups_.vocabulary.start_all_gather(gathered_[slot].narrow(0, 0, groups_.mesh.vocabulary * segment_rows), own);
 }
 
-std::array<double, 2> VocabularyLoss::run(const Parameters& weights, PipelineStage& stage, const WindowTokens& window,
-                                          const std::vector<double>& scale, const std::vector<at::Tensor>& latents, Parameters& gradients,
-                                          Accumulate accumulate) {
+at::Tensor VocabularyLoss::run(const Parameters& weights, PipelineStage& stage, const WindowTokens& window, const std::vector<double>& scale,
+                               const std::vector<at::Tensor>& latents, Parameters& gradients, Accumulate accumulate) {
   const TimeSpan timed("loss");
   const Mesh& mesh = groups_.mesh;
   const std::int64_t skipped = window.discard * mesh.lanes_of_replica(all_lanes_, mesh.replica_of(groups_.rank)).size();
@@ -148,7 +144,7 @@ std::array<double, 2> VocabularyLoss::run(const Parameters& weights, PipelineSta
     d_outputs.push_back(stage.has_output(n) ? stage.d_output(n) : at::Tensor());
   }
   deal(shares, outputs, share_hidden_, skipped, Deal::out);
-  std::array<double, 2> sums{};
+  at::Tensor sums;
   if (mesh.vocabulary == 1) {
     const Range all{0, share_of(shares).size()};
     Rows rows;
@@ -159,6 +155,7 @@ std::array<double, 2> VocabularyLoss::run(const Parameters& weights, PipelineSta
     const int group = mesh.group_of(groups_.rank), place = mesh.place_of(groups_.rank);
     const auto [segments, rows_each] = segments_of(shares.largest_share(group), segment_rows_);
     Pending next = segments > 0 ? start_gather(shares, 0, rows_each) : Pending();
+    sums = at::zeros({2}, options_.dtype(at::kDouble));
     if (segments == 0) layer_->run(weights, {}, &gradients, accumulate);
     for (std::int64_t segment = 0; segment < segments; ++segment) {
       next.wait();
@@ -177,8 +174,7 @@ std::array<double, 2> VocabularyLoss::run(const Parameters& weights, PipelineSta
       groups_.vocabulary.reduce_scatter(own, d_hidden, Reduction::sum);
       const Range of_share = shares.segment_rows(groups_.rank, segment, rows_each);
       share_d_hidden_.narrow(0, of_share.begin, of_share.size()).copy_(own.narrow(0, 0, of_share.size()));
-      const auto part = sums_of(shares, of_share, losses.narrow(0, place * rows_each, rows_each));
-      for (std::size_t n = 0; n < sums.size(); ++n) sums[n] += part[n];
+      sums.add_(sums_of(shares, of_share, losses.narrow(0, place * rows_each, rows_each)));
     }
   }
   deal(shares, d_outputs, share_d_hidden_, skipped, Deal::back);

@@ -27,15 +27,15 @@ class VocabularyLoss {
   // Collective in the replica and the group. Reads stage.output(n), overwrites the scored steps of stage.d_output(n) and the
   // output layer's gradients, or adds to them; steps that carry no loss get the gradient zero. scale of each output: what its -log p is multiplied
   // with. latents: [given lanes, K E] of each output, or empty.
-  // Sums of -log p over this rank's share: of the final output, of the auxiliary ones.
-  std::array<double, 2> run(const Parameters& weights, PipelineStage& stage, const WindowTokens& window, const std::vector<double>& scale,
-                            const std::vector<at::Tensor>& latents, Parameters& gradients, Accumulate accumulate);
+  // Sums of -log p over this rank's share, [2] float64 where the weights are: of the final output, of the auxiliary ones.
+  at::Tensor run(const Parameters& weights, PipelineStage& stage, const WindowTokens& window, const std::vector<double>& scale,
+                 const std::vector<at::Tensor>& latents, Parameters& gradients, Accumulate accumulate);
 
  private:
   struct Rows;  // targets, scales and masks of some rows
   bool all_rows_here() const { return groups_.mesh.pipeline == 1 && groups_.mesh.vocabulary == 1; }
-  std::array<double, 2> run_here(const Parameters& weights, PipelineStage& stage, const WindowTokens& window, const std::vector<double>& scale,
-                                 const std::vector<at::Tensor>& latents, Parameters& gradients, Accumulate accumulate);
+  at::Tensor run_here(const Parameters& weights, PipelineStage& stage, const WindowTokens& window, const std::vector<double>& scale,
+                      const std::vector<at::Tensor>& latents, Parameters& gradients, Accumulate accumulate);
   // Rows of outputs (by number) from the stages that hold them to the ranks' shares, or the same of gradients back.
   enum class Deal { out, back };
   void deal(const LossShares& shares, const std::vector<at::Tensor>& outputs, const at::Tensor& share, std::int64_t skipped_rows, Deal direction);
@@ -44,7 +44,7 @@ class VocabularyLoss {
   void append_rows(Rows& to, const LossShares& shares, int rank, Range rows, std::int64_t padding, const WindowTokens& window,
                    const std::vector<double>& scale) const;
   LossRows loss_rows(const Rows& rows, const at::Tensor& hidden, const at::Tensor& d_hidden, const at::Tensor& latent_table) const;
-  std::array<double, 2> sums_of(const LossShares& shares, Range rows, const at::Tensor& losses) const;
+  at::Tensor sums_of(const LossShares& shares, Range rows, const at::Tensor& losses) const;
   Pending start_gather(const LossShares& shares, std::int64_t segment, std::int64_t segment_rows);
 
   const MeshGroups& groups_;

@@ -51,7 +51,7 @@ void VocabularyStream::lookup(const at::Tensor& tokens, const at::Tensor& values
 
 at::Tensor VocabularyStream::losses(const at::Tensor& hidden, const at::Tensor& targets) {
   const std::int64_t rows = hidden.size(0), ranks = groups_.mesh.vocabulary, place = groups_.mesh.place_of(groups_.rank);
-  const at::Tensor result = at::empty({rows}, at::kDouble);
+  const at::Tensor result = at::empty({rows}, options_.dtype(at::kDouble));
   for (std::int64_t row = 0; row < rows; row += kRowsAtOnce) {
     const std::int64_t count = std::min(kRowsAtOnce, rows - row);
     const at::Tensor own = hidden.narrow(0, row, count).contiguous(), all = at::empty({ranks * count, hidden.size(1)}, options_);

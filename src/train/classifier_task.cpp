@@ -9,16 +9,14 @@
 #include "mpi/agreement.h"
 #include "parallel/gradient_reduction.h"
 #include "plan/shuffle.h"
+#include "train/rank_sums.h"
 
 namespace trellis {
 namespace {
 
-// Loss and accuracy over all ranks.
-StepLoss mean_of(const Communicator& world, const ClassificationSums& own, std::int64_t sequences) {
-  std::array<double, 2> sums{own.loss, static_cast<double>(own.correct)};
-  world.all_reduce(sums, Reduction::sum);
-  const double count = static_cast<double>(sequences), loss = sums[0] / count;
-  return {.loss_nats = loss, .auxiliary_loss_nats = 0, .objective = loss, .accuracy = sums[1] / count, .scored = sequences};
+StepLoss mean_of(const ClassificationSums& sums, std::int64_t sequences) {
+  const double count = static_cast<double>(sequences), loss = sums.loss / count;
+  return {.loss_nats = loss, .auxiliary_loss_nats = 0, .objective = loss, .accuracy = sums.correct / count, .scored = sequences};
 }
 
 }  // namespace
@@ -51,15 +49,16 @@ void ClassifierTask::begin_pass(std::int64_t pass, std::int64_t window) {
   }
 }
 
-StepLoss ClassifierTask::forward_backward(const Parameters& weights, std::int64_t step, Parameters& gradients) {
+StepSums ClassifierTask::forward_backward(const Parameters& weights, std::int64_t step, Parameters& gradients) {
   const SequenceBatch* const batch = reader_.next();
   require(batch != nullptr, "a pass ends where its last batch was used");
   draw_classifier_masks(masks_, options_.dropout, shape_, options_.seed, static_cast<std::uint64_t>(step),
                         {lanes_.begin, lanes_.begin + batch->lanes}, steps_, tensor_options_);
-  const ClassificationSums own = model_.forward_backward(weights, normalised_(*batch), masks_, batch->all_lanes, gradients);
+  const at::Tensor own = model_.forward_backward(weights, normalised_(*batch), masks_, batch->all_lanes, gradients);
   GradientReduction(groups_, gradients).finish();
   SequenceClassifier::finish_gradients(weights, masks_, gradients);
-  return mean_of(ranks_.world, own, batch->all_lanes);
+  return {sum_over_ranks(&groups_.world, own), batch->all_lanes,
+          [sequences = batch->all_lanes](const double* numbers) { return mean_of(ClassificationSums::from(numbers), sequences); }};
 }
 
 std::string ClassifierTask::description() const {
@@ -76,16 +75,17 @@ ClassifierEvaluator::ClassifierEvaluator(const Ranks& ranks, const TrellisShape&
       reader_(std::move(sequences), plan, lanes_, {.batches_ahead = 2, .step_order = std::move(order)}) {}
 
 EvaluationResult ClassifierEvaluator::run(const Parameters& weights) {
-  ClassificationSums own;
+  std::array<double, ClassificationSums::kCount> sums{};
   agree(ranks_.world, [&] {
     reader_.restart(0);
     while (const SequenceBatch* const batch = reader_.next()) {
-      const ClassificationSums sums = model_.evaluate(weights, normalised_(*batch));
-      own.loss += sums.loss;
-      own.correct += sums.correct;
+      const ClassificationSums own = ClassificationSums::read(model_.evaluate(weights, normalised_(*batch)));
+      sums[0] += own.loss;
+      sums[1] += own.correct;
     }
   });
-  const StepLoss mean = mean_of(ranks_.world, own, sequences_);
+  ranks_.world.all_reduce(sums, Reduction::sum);
+  const StepLoss mean = mean_of(ClassificationSums::from(sums.data()), sequences_);
   return {.loss_nats = mean.loss_nats, .scored = mean.scored, .accuracy = mean.accuracy};
 }
 

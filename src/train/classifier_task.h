@@ -35,7 +35,7 @@ class ClassifierTask : public Task {
   std::int64_t windows() const override { return plan_.batches(); }
   void begin_pass(std::int64_t pass, std::int64_t window) override;
   ParameterLayout layout() const override { return ParameterLayout(shape_); }
-  StepLoss forward_backward(const Parameters& weights, std::int64_t step, Parameters& gradients) override;
+  StepSums forward_backward(const Parameters& weights, std::int64_t step, Parameters& gradients) override;
   std::int64_t all_lanes() const override { return plan_.lanes(); }
   Range lanes() const override { return lanes_; }
   std::vector<LaneState> lane_states() override { return {}; }  // a sequence ends within its step

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <numeric>
 
 #include "model/launch.h"
+#include "train/rank_sums.h"
 
 namespace trellis {
 namespace {
@@ -46,7 +46,7 @@ Lamb::Lamb(const ParameterLayout& layout, at::TensorOptions options, VocabularyG
 }
 
 void Lamb::update(const OptimizerRule& rule, Parameters& weights, const Parameters& gradients, Parameters& mean, Parameters& variance,
-                  double gradient_scale, double learning_rate, std::int64_t step) {
+                  const at::Tensor& gradient_scale, double learning_rate, std::int64_t step) {
   const double steps = static_cast<double>(step);
   with_element_type(weights.flat().scalar_type(), [&]<class T>() {
     const LambUpdate<T> args{.weights = weights.flat().mutable_data_ptr<T>(),
@@ -58,7 +58,7 @@ void Lamb::update(const OptimizerRule& rule, Parameters& weights, const Paramete
                              .weight_sums = weight_sums_.mutable_data_ptr<double>(),
                              .direction_sums = direction_sums_.mutable_data_ptr<double>(),
                              .trust = trust_.mutable_data_ptr<double>(),
-                             .gradient_scale = static_cast<T>(gradient_scale),
+                             .gradient_scale = gradient_scale.const_data_ptr<double>(),
                              .weight_decay = static_cast<T>(rule.weight_decay),
                              .beta2 = static_cast<T>(rule.beta2),
                              .beta1_complement = static_cast<T>(1 - rule.beta1),
@@ -78,24 +78,21 @@ void Lamb::update(const OptimizerRule& rule, Parameters& weights, const Paramete
 // lamb_trust adds a tensor's blocks, so the sum takes the place of the first and zeros those of the others.
 void Lamb::add_stripes() {
   if (striped_.empty()) return;
-  const std::int64_t blocks = striped_.back().end_block;  // they come first
-  const at::Tensor host = at::stack({weight_sums_.narrow(0, 0, blocks), direction_sums_.narrow(0, 0, blocks)}).cpu();
-  std::vector<double> sums;
-  for (int kind = 0; kind < 2; ++kind) {
-    const double* const of_blocks = host[kind].const_data_ptr<double>();
+  const auto blocks_of = [](const at::Tensor& sums, const LambTensor& tensor) {
+    return sums.narrow(0, tensor.first_block, tensor.end_block - tensor.first_block);
+  };
+  std::vector<at::Tensor> own;
+  for (const at::Tensor& sums : {weight_sums_, direction_sums_}) {
+    for (const LambTensor& tensor : striped_) own.push_back(blocks_of(sums, tensor).sum());
+  }
+  const at::Tensor all = sum_over_ranks(group_, at::stack(own));
+  std::int64_t next = 0;
+  for (const at::Tensor& sums : {weight_sums_, direction_sums_}) {
     for (const LambTensor& tensor : striped_) {
-      sums.push_back(std::accumulate(of_blocks + tensor.first_block, of_blocks + tensor.end_block, 0.0));
+      blocks_of(sums, tensor).zero_();
+      sums.narrow(0, tensor.first_block, 1).copy_(all.narrow(0, next++, 1));
     }
   }
-  add_over_group(group_, sums, weight_sums_.device());
-  host.zero_();
-  const double* next = sums.data();
-  for (int kind = 0; kind < 2; ++kind) {
-    double* const of_blocks = host[kind].mutable_data_ptr<double>();
-    for (const LambTensor& tensor : striped_) of_blocks[tensor.first_block] = *next++;
-  }
-  weight_sums_.narrow(0, 0, blocks).copy_(host[0]);
-  direction_sums_.narrow(0, 0, blocks).copy_(host[1]);
 }
 
 std::vector<double> Lamb::trust_ratios() const {

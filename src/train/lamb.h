@@ -21,7 +21,7 @@
 #include "kernels/optimizer_update.h"
 #include "model/parameters.h"
 #include "train/optimizer_rule.h"
-#include "train/stripe_sums.h"
+#include "train/vocabulary_group.h"
 
 namespace trellis {
 
@@ -33,7 +33,7 @@ class Lamb {
   // One update, as Optimizer::update; mean and variance are Adam's. Sums are taken over blocks of a fixed size, so that no
   // thread count changes a bit. Collective over the group.
   void update(const OptimizerRule& rule, Parameters& weights, const Parameters& gradients, Parameters& mean, Parameters& variance,
-              double gradient_scale, double learning_rate, std::int64_t step);
+              const at::Tensor& gradient_scale, double learning_rate, std::int64_t step);
 
   // The trust ratios of the last update, one a tensor in the layout's order; 1 before the first.
   std::vector<double> trust_ratios() const;

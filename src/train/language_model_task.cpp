@@ -3,11 +3,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "base/errors.h"
 #include "base/log.h"
+#include "train/rank_sums.h"
 
 namespace trellis {
 
@@ -90,8 +90,8 @@ ScoredSteps LanguageModelTask::scored_in_step(std::int64_t first_window) const {
   return scored;
 }
 
-LossSums LanguageModelTask::run_window(const Parameters& weights, const WindowBatch& batch, std::int64_t step, const LanguageModel::Part& part,
-                                       Parameters& gradients) {
+at::Tensor LanguageModelTask::run_window(const Parameters& weights, const WindowBatch& batch, std::int64_t step, const LanguageModel::Part& part,
+                                         Parameters& gradients) {
   // a pass begins without history, and so does every window where history is discarded
   if (batch.index == 0 || plan_.overlapping()) {
     history_.hidden.zero_();
@@ -104,31 +104,29 @@ LossSums LanguageModelTask::run_window(const Parameters& weights, const WindowBa
   masks_.input_kernel.stream.window = masks_.hidden_kernel.stream.window = static_cast<std::uint64_t>(first);
   const bool trial = measures_chunks();
   if (trial) begin_chunk_trial();
-  const LossSums sums = model_.forward_backward(weights, as_tensors(batch), masks_, history_, gradients, part);
+  const at::Tensor sums = model_.forward_backward(weights, as_tensors(batch), masks_, history_, gradients, part);
   if (trial) end_chunk_trial(batch.steps);
   return sums;
 }
 
-StepLoss LanguageModelTask::forward_backward(const Parameters& weights, std::int64_t step, Parameters& gradients) {
-  LossSums sums;
+StepSums LanguageModelTask::forward_backward(const Parameters& weights, std::int64_t step, Parameters& gradients) {
+  at::Tensor sums;
   ScoredSteps scored;
   for (std::int64_t n = 0; n == 0 || n < scored.windows; ++n) {
     const WindowBatch* const batch = reader_.next();
     require(batch != nullptr, "a pass ends where its last window was used");
     if (n == 0) scored = scored_in_step(batch->index);
-    LossSums of_window = run_window(weights, *batch, step, {scored, n == 0, n + 1 == scored.windows}, gradients);
-    for (std::size_t term = 0; term < sums.all().size(); ++term) *sums.all()[term] += *of_window.all()[term];
+    const at::Tensor of_window = run_window(weights, *batch, step, {scored, n == 0, n + 1 == scored.windows}, gradients);
+    sums = n == 0 ? of_window : sums.add_(of_window);
   }
-  std::array<double, 4> values{};
-  const auto all = sums.all();
-  for (std::size_t n = 0; n < all.size(); ++n) values[n] = *all[n];
-  ranks_.world.all_reduce(values, Reduction::sum);
-  for (std::size_t n = 0; n < all.size(); ++n) *all[n] = values[n];
-  return {.loss_nats = sums.loss / scored.tokens(),
-          .auxiliary_loss_nats = sums.auxiliary / scored.tokens(),
-          .objective = total(options_.objective, sums, scored),
-          .accuracy = std::nullopt,
-          .scored = scored.steps * scored.lanes};
+  return {sum_over_ranks(&groups_.world, sums), scored.steps * scored.lanes, [scored, objective = options_.objective](const double* numbers) {
+            const LossSums all = LossSums::from(numbers);
+            return StepLoss{.loss_nats = all.loss / scored.tokens(),
+                            .auxiliary_loss_nats = all.auxiliary / scored.tokens(),
+                            .objective = total(objective, all, scored),
+                            .accuracy = std::nullopt,
+                            .scored = scored.steps * scored.lanes};
+          }};
 }
 
 std::vector<LaneState> LanguageModelTask::lane_states() { return {{"history.hidden", history_.hidden}, {"history.cell", history_.cell}}; }

@@ -34,7 +34,7 @@ class LanguageModelTask : public Task {
   std::int64_t windows() const override { return (plan_.windows() + options_.accumulate - 1) / options_.accumulate; }
   void begin_pass(std::int64_t pass, std::int64_t window) override;
   ParameterLayout layout() const override { return model_.layout(); }
-  StepLoss forward_backward(const Parameters& weights, std::int64_t step, Parameters& gradients) override;
+  StepSums forward_backward(const Parameters& weights, std::int64_t step, Parameters& gradients) override;
   std::int64_t all_lanes() const override { return plan_.lanes(); }
   Range lanes() const override { return model_.lanes(); }
   std::vector<LaneState> lane_states() override;
@@ -45,7 +45,7 @@ class LanguageModelTask : public Task {
  private:
   // What the windows of a step, the first of which is given, score together.
   ScoredSteps scored_in_step(std::int64_t first_window) const;
-  LossSums run_window(const Parameters& weights, const WindowBatch& batch, std::int64_t step, const LanguageModel::Part& part, Parameters& gradients);
+  at::Tensor run_window(const Parameters& weights, const WindowBatch& batch, std::int64_t step, const LanguageModel::Part& part, Parameters& gradients);
   bool measures_chunks() const { return options_.chunks.automatic() && groups_.mesh.pipeline > 1 && !chunk_choice_; }
   void begin_chunk_trial();
   void end_chunk_trial(std::int64_t steps);

@@ -83,8 +83,7 @@ class Measurement {
     Optimizer optimizer(optimizer_rule_from(settings_), weights.layout(), options_);
     std::int64_t step = 0;
     const double seconds = timed([&] {
-      const double norm = global_norm(gradients);
-      optimizer.update(weights, gradients, clipping_factor(norm, 0.25), 1e-3, ++step);
+      optimizer.update(weights, gradients, clipping_factor(global_norm(gradients), 0.25), 1e-3, ++step);
       settle(weights.flat());
     });
     return seconds / static_cast<double>(weights.layout().flat_size());

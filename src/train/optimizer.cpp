@@ -5,21 +5,24 @@
 
 #include "base/time_span.h"
 #include "model/launch.h"
+#include "train/rank_sums.h"
 
 namespace trellis {
 
-double global_norm(const Parameters& gradients, VocabularyGroup group) {
+at::Tensor global_norm(const Parameters& gradients, VocabularyGroup group) {
   const TimeSpan timed("gradient norm");
   const ParameterLayout& layout = gradients.layout();
   expect_group_of(layout, group);
-  if (layout.whole()) return std::sqrt(sum_of_squares(gradients.flat()));
+  if (layout.whole()) return sum_of_squares(gradients.flat()).sqrt_();
   const std::int64_t words = layout.striped_size();
-  double of_words[] = {sum_of_squares(gradients.flat().narrow(0, 0, words))};
-  add_over_group(group, of_words, gradients.flat().device());
-  return std::sqrt(of_words[0] + sum_of_squares(gradients.flat().narrow(0, words, layout.flat_size() - words)));
+  const at::Tensor of_words = sum_over_ranks(group, sum_of_squares(gradients.flat().narrow(0, 0, words)));
+  return (of_words + sum_of_squares(gradients.flat().narrow(0, words, layout.flat_size() - words))).sqrt_();
 }
 
-double clipping_factor(double norm, double clip) { return clip > 0 ? std::min(1.0, clip / (norm + 1e-6)) : 1.0; }
+at::Tensor clipping_factor(const at::Tensor& norm, double clip) {
+  const at::Tensor factor = clip > 0 ? at::full_like(norm, clip).div_(norm + 1e-6).clamp_max_(1) : at::ones_like(norm);
+  return factor.add_(norm * 0);  // which is NaN unless the norm is finite
+}
 
 double averaging_share(std::int64_t update) { return 1.0 / static_cast<double>(std::max<std::int64_t>(1, update - 1)); }
 
@@ -38,9 +41,10 @@ void Optimizer::begin_averaging(std::int64_t done) {
   averaged_updates_ = done;
 }
 
-void Optimizer::update(Parameters& weights, const Parameters& gradients, double gradient_scale, double learning_rate,
+void Optimizer::update(Parameters& weights, const Parameters& gradients, const at::Tensor& gradient_scale, double learning_rate,
                        std::int64_t step) {
   const TimeSpan timed("update");
+  require(gradient_scale.device() == weights.flat().device(), "an update reads the gradient's scale where the weights are");
   if (lamb_) {
     lamb_->update(rule_, weights, gradients, *mean_, *variance_, gradient_scale, learning_rate, step);
     return;
@@ -51,7 +55,7 @@ void Optimizer::update(Parameters& weights, const Parameters& gradients, double 
     if (rule_.kind == OptimizerRule::Kind::sgd) {
       const SgdUpdate<T> args{.weights = flat.mutable_data_ptr<T>(),
                               .gradient = gradients.flat().const_data_ptr<T>(),
-                              .gradient_scale = static_cast<T>(gradient_scale),
+                              .gradient_scale = gradient_scale.const_data_ptr<double>(),
                               .weight_decay = static_cast<T>(rule_.weight_decay),
                               .learning_rate = static_cast<T>(learning_rate)};
       launch(flat.device(), kernels_for<T>(flat.device()).sgd_update, args, all, kGrainElements);
@@ -64,7 +68,7 @@ void Optimizer::update(Parameters& weights, const Parameters& gradients, double 
         .gradient = gradients.flat().const_data_ptr<T>(),
         .mean = mean_->flat().mutable_data_ptr<T>(),
         .variance = variance_->flat().mutable_data_ptr<T>(),
-        .gradient_scale = static_cast<T>(gradient_scale),
+        .gradient_scale = gradient_scale.const_data_ptr<double>(),
         .weight_decay = static_cast<T>(rule_.weight_decay),
         .beta2 = static_cast<T>(rule_.beta2),
         .beta1_complement = static_cast<T>(1 - rule_.beta1),

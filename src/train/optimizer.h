@@ -14,19 +14,21 @@
 #include "model/parameters.h"
 #include "train/lamb.h"
 #include "train/optimizer_rule.h"
-#include "train/stripe_sums.h"
+#include "train/vocabulary_group.h"
 
 namespace trellis {
 
 // The share of the newest weights in the averages at averaged update number `update`, counted from 1.
 double averaging_share(std::int64_t update);
 
-// L2 norm over all parameters of the model, each counted once; sums in double, in an order that no thread count changes.
-// Collective over `group`, the one of the gradients' stripes: the same bits on each of its ranks.
-double global_norm(const Parameters& gradients, VocabularyGroup group = nullptr);
+// L2 norm over all parameters of the model, each counted once; sums in double, in an order that no thread count changes. One
+// float64 number where the gradients are. Collective over `group`, the one of the gradients' stripes: the same bits on each of
+// its ranks.
+at::Tensor global_norm(const Parameters& gradients, VocabularyGroup group = nullptr);
 
-// What clipping multiplies the gradient by: min(1, clip / (norm + 1e-6)), 1 without clipping.
-double clipping_factor(double norm, double clip);
+// What clipping multiplies the gradient by: min(1, clip / (norm + 1e-6)), 1 without clipping; NaN if the norm is not finite. Both
+// are one float64 number on the same device.
+at::Tensor clipping_factor(const at::Tensor& norm, double clip);
 
 class Optimizer {
  public:
@@ -50,9 +52,9 @@ class Optimizer {
   // Null unless the rule is LAMB's.
   const Lamb* lamb() const { return lamb_ ? &*lamb_ : nullptr; }
 
-  // One update at this learning rate with gradients scaled by `gradient_scale`; step counts from 1. Collective over the group
-  // under LAMB.
-  void update(Parameters& weights, const Parameters& gradients, double gradient_scale, double learning_rate, std::int64_t step);
+  // One update at this learning rate with gradients scaled by `gradient_scale`, one float64 number on their device; if it is NaN,
+  // weights and moments stay as they are. step counts from 1. Collective over the group under LAMB.
+  void update(Parameters& weights, const Parameters& gradients, const at::Tensor& gradient_scale, double learning_rate, std::int64_t step);
 
  private:
   OptimizerRule rule_;

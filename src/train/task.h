@@ -7,6 +7,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,6 +25,14 @@ struct StepLoss {
   double objective = 0;            // what the gradient is of: with weights and penalties
   std::optional<double> accuracy;  // classifiers: share of the step's sequences that were right
   std::int64_t scored = 0;         // all ranks
+};
+
+// The same while it is being computed: numbers where the network computes, the same on every rank, and what they mean once they
+// are in host memory.
+struct StepSums {
+  at::Tensor numbers;       // [n] float64
+  std::int64_t scored = 0;  // all ranks
+  std::function<StepLoss(const double* numbers)> loss;
 };
 
 // Rows of a tensor that ranks hold by lanes.
@@ -44,8 +53,8 @@ class Task {
   // What this rank's parameters are.
   virtual ParameterLayout layout() const = 0;
   // Collective. Forward and backward of the next window with the dropout masks of step number `step` (counted from 0 over
-  // the whole run). Overwrites `gradients`, with those of the objective over all ranks.
-  virtual StepLoss forward_backward(const Parameters& weights, std::int64_t step, Parameters& gradients) = 0;
+  // the whole run). Overwrites `gradients`, with those of the objective over all ranks. Does not wait for a GPU.
+  virtual StepSums forward_backward(const Parameters& weights, std::int64_t step, Parameters& gradients) = 0;
 
   // --- for checkpoints ---
   virtual std::int64_t all_lanes() const = 0;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <deque>
 #include <string>
 #include <utility>
 
@@ -18,9 +19,6 @@
 #include "config/settings_validate.h"
 #include "mpi/agreement.h"
 #include "report/format.h"
-#include "report/memory.h"
-#include "report/metrics.h"
-#include "report/progress.h"
 #include "train/checkpointing.h"
 #include "train/compute_device.h"
 #include "train/dataset.h"
@@ -29,6 +27,7 @@
 #include "train/profile.h"
 #include "train/run_directory.h"
 #include "train/run_numbers_from.h"
+#include "train/run_report.h"
 #include "train/signals.h"
 #include "train/step.h"
 #include "train/stop_rules.h"
@@ -53,7 +52,9 @@ class Trainer {
   void validate_now(bool epoch_ended);
   void save();
   void observe_plateau(double loss_nats, bool epoch_ended);
-  void report_step(const StepResult& result, double learning_rate);
+  void start_step();
+  // Waits for the numbers of all steps but the last `under_way`, and reports them.
+  void finish_steps(std::size_t under_way = 0);
   void plan_profile_steps();
   void end_profile(bool run_ended);
   std::optional<Stop> stop_after_step();
@@ -79,11 +80,10 @@ class Trainer {
   SignalRequests signals_;
   bool checkpoint_wanted_ = false;
   std::optional<std::int64_t> saved_step_;
-  std::optional<MetricsWriter> metrics_;   // rank 0
-  std::optional<Progress> progress_;       // rank 0
-  double started_ = steady_seconds(), interval_started_ = started_;
-  std::int64_t interval_scored_ = 0;
-  double step_overhead_ = 0;  // seconds of the interval that went into validation and checkpoints
+  RunReport report_;
+  double started_ = steady_seconds();
+  // Started, in order, with where the run stands after them but for their result.
+  std::deque<std::pair<StartedStep, FinishedStep>> steps_under_way_;
 };
 
 Trainer::Trainer(const Ranks& ranks, TrainRequest request)
@@ -199,17 +199,16 @@ void Trainer::begin_metrics() {
   directory_.set_aside_after(ranks_.world, state_.step);  // here, where no more input can be refused
   agree(ranks_.world, [&] {
     if (ranks_.rank() != 0) return;
-    metrics_.emplace(directory_.metrics());
-    progress_.emplace(stderr);
+    report_.begin(settings_, directory_.metrics(), total_steps(settings_.train, task_->windows()));
     if (resumed_) {
-      metrics_->write(ResumeEvent{.step = state_.step, .epoch = state_.epoch, .checkpoint = resumed_->path().string(), .ranks = ranks_.size()});
+      report_.resume({.step = state_.step, .epoch = state_.epoch, .checkpoint = resumed_->path().string(), .ranks = ranks_.size()});
     } else {
-      metrics_->write(RunStartEvent{.corpus = request_.data.string(),
-                                    .precision = format_value(settings_.train.precision),
-                                    .device = device_.is_cuda() ? "cuda" : "cpu",
-                                    .settings = to_ini(settings_),
-                                    .ranks = ranks_.size(),
-                                    .parameters = training_->weights().layout().count()});
+      report_.run_start({.corpus = request_.data.string(),
+                         .precision = format_value(settings_.train.precision),
+                         .device = device_.is_cuda() ? "cuda" : "cpu",
+                         .settings = to_ini(settings_),
+                         .ranks = ranks_.size(),
+                         .parameters = training_->weights().layout().count()});
     }
   });
 }
@@ -221,8 +220,9 @@ bool Trainer::validation_due(bool epoch_ended) const {
 
 void Trainer::validate_now(bool epoch_ended) {
   if (!validation_due(epoch_ended)) return;
+  finish_steps();
   const TimeSpan timed("validation", {.step = state_.step});
-  if (progress_) progress_->clear();
+  report_.clear();
   const double begun = steady_seconds();
   const EvaluationResult result = evaluator_->run(training_->evaluated_weights());
   const double seconds = steady_seconds() - begun;
@@ -236,15 +236,10 @@ void Trainer::validate_now(bool epoch_ended) {
   }
   // the best is kept on disk, and without a fixed interval every validation is a moment to save
   checkpoint_wanted_ = checkpoint_wanted_ || is_best || settings_.checkpoint.every == 0;
-  step_overhead_ += seconds;
+  report_.leave_out(seconds);
   agree(ranks_.world, [&] {
-    if (!metrics_) return;
-    metrics_->write(ValidationEvent{.step = state_.step, .epoch = state_.epoch, .loss_nats = result.loss_nats, .accuracy = result.accuracy,
-                                    .scored = result.scored, .seconds = seconds, .is_best = is_best});
-    const std::string quality = result.accuracy ? "accuracy " + format_accuracy(*result.accuracy) : "ppl " + format_perplexity(result.loss_nats);
-    progress_->note(fmt::format("validation at step {}: loss {} {} over {} {} in {}{}", state_.step, format_loss(result.loss_nats), quality,
-                                result.scored, data_.is_text() ? "tokens" : "sequences", format_duration(seconds),
-                                is_best ? ", the best so far" : ""));
+    report_.validation({.step = state_.step, .epoch = state_.epoch, .loss_nats = result.loss_nats, .accuracy = result.accuracy,
+                        .scored = result.scored, .seconds = seconds, .is_best = is_best});
   });
 }
 
@@ -262,11 +257,12 @@ void Trainer::observe_plateau(double loss_nats, bool epoch_ended) {
 }
 
 void Trainer::save() {
+  finish_steps();
   checkpoint_wanted_ = false;
   signals_.checkpoint_done();
   if (saved_step_ == state_.step) return;
   const TimeSpan timed("checkpoint", {.step = state_.step});
-  if (progress_) progress_->clear();
+  report_.clear();
   const double begun = steady_seconds();
   const Optimizer& optimizer = training_->optimizer();
   state_.chunks = task_->chunk_choice();
@@ -276,47 +272,33 @@ void Trainer::save() {
   saved_step_ = state_.step;
   prune_checkpoints(ranks_.world, directory_.checkpoints(), settings_.checkpoint.keep,
                     state_.best ? std::optional(state_.best->step) : std::nullopt);
-  step_overhead_ += steady_seconds() - begun;
+  report_.leave_out(steady_seconds() - begun);
   agree(ranks_.world, [&] {
-    if (!metrics_) return;
-    metrics_->write(CheckpointEvent{.step = state_.step, .path = report.path.string(), .bytes = report.bytes_total, .seconds = report.seconds});
-    progress_->note(fmt::format("checkpoint {} ({} in {})", report.path.string(), format_bytes(report.bytes_total), format_duration(report.seconds)));
+    report_.checkpoint({.step = state_.step, .path = report.path.string(), .bytes = report.bytes_total, .seconds = report.seconds});
   });
 }
 
-void Trainer::report_step(const StepResult& result, double learning_rate) {
-  const TimeSpan timed("report", {.step = state_.step});
-  interval_scored_ += result.loss.scored;
-  if (!metrics_) return;
-  const double now = steady_seconds();
-  const double seconds = std::max(1e-9, now - interval_started_ - step_overhead_);
-  const double rate = static_cast<double>(interval_scored_) / seconds;
-  const bool due = state_.step % settings_.log.every == 0;
-  progress_->step({.step = state_.step,
-                   .total_steps = total_steps(settings_.train, task_->windows()),
-                   .epoch = state_.epoch + 1,
-                   .loss_nats = result.loss.loss_nats,
-                   .accuracy = result.loss.accuracy,
-                   .learning_rate = learning_rate,
-                   .gradient_norm = result.gradient_norm,
-                   .scored_per_second = rate},
-                  due, now);
-  if (!due) return;
-  metrics_->write(StepEvent{.step = state_.step,
-                            .epoch = state_.epoch,
-                            .window = state_.window,
-                            .loss_nats = result.loss.loss_nats,
-                            .accuracy = result.loss.accuracy,
-                            .auxiliary_loss = settings_.auxiliary.every > 0 ? std::optional(result.loss.auxiliary_loss_nats) : std::nullopt,
-                            .learning_rate = learning_rate,
-                            .gradient_norm = result.gradient_norm,
-                            .scored = state_.scored,
-                            .scored_per_second = rate,
-                            .seconds = seconds,
-                            .memory_bytes = process_memory().peak_bytes});
-  interval_started_ = now;
-  interval_scored_ = 0;
-  step_overhead_ = 0;
+void Trainer::start_step() {
+  const double learning_rate = learning_rate_at(schedule_, state_.step, state_.epoch, state_.plateau.falls);
+  StartedStep started = training_->start(state_.step, learning_rate);
+  ++state_.step;
+  ++state_.window;
+  state_.scored += started.scored();
+  steps_under_way_.emplace_back(std::move(started), FinishedStep{.result = {},
+                                                                 .step = state_.step,
+                                                                 .epoch = state_.epoch,
+                                                                 .window = state_.window,
+                                                                 .scored = state_.scored,
+                                                                 .learning_rate = learning_rate});
+}
+
+void Trainer::finish_steps(std::size_t under_way) {
+  while (steps_under_way_.size() > under_way) {
+    auto& [started, finished] = steps_under_way_.front();
+    finished.result = started.wait();
+    report_.step(finished);
+    steps_under_way_.pop_front();
+  }
 }
 
 void Trainer::plan_profile_steps() {
@@ -329,11 +311,12 @@ void Trainer::plan_profile_steps() {
 // Where the profile's last step is done, or the run.
 void Trainer::end_profile(bool run_ended) {
   if (!profile_ || !(run_ended || state_.step == profile_->steps().last)) return;
-  if (progress_) progress_->clear();
+  finish_steps();
+  report_.clear();
   if (profile_->recording()) {
     const double begun = steady_seconds();
     profile_->end(state_.step);
-    step_overhead_ += steady_seconds() - begun;
+    report_.leave_out(steady_seconds() - begun);
   } else if (ranks_.rank() == 0) {
     log_warning("nothing was profiled: the run ends with step {}, before step {}", state_.step, profile_->steps().first);
   }
@@ -359,14 +342,12 @@ ExitCode Trainer::run() {
   if (resumed_) stop = stop_after_step();  // a run that had ended has nothing left to do
   if (stop && !stop->resumable) log_info("nothing is left to do at step {}: raise train.{} to train on", state_.step, stop->reason);
   plan_profile_steps();
+  // a GPU has a step queued while this waits for the numbers of the one before
+  const std::size_t under_way = device_.is_cuda() ? 1 : 0;
   while (!stop) {
     if (profile_ && state_.step + 1 == profile_->steps().first) profile_->begin();
-    const double learning_rate = learning_rate_at(schedule_, state_.step, state_.epoch, state_.plateau.falls);
-    const StepResult result = training_->run(state_.step, learning_rate);
-    ++state_.step;
-    ++state_.window;
-    state_.scored += result.loss.scored;
-    report_step(result, learning_rate);
+    start_step();
+    finish_steps(under_way);
 
     const bool epoch_ended = state_.window == task_->windows();
     if (epoch_ended) {
@@ -383,10 +364,7 @@ ExitCode Trainer::run() {
   }
   const ExitCode code = stop->resumable ? ExitCode::stopped_early : ExitCode::done;
   agree(ranks_.world, [&] {
-    if (!metrics_) return;
-    metrics_->write(StopEvent{.step = state_.step, .epoch = state_.epoch, .reason = stop->reason, .exit_code = static_cast<int>(code)});
-    progress_->note(stop->resumable ? fmt::format("stopped at step {} ({}): go on with --resume auto", state_.step, stop->reason)
-                                    : fmt::format("finished at step {} ({})", state_.step, stop->reason));
+    report_.stop({.step = state_.step, .epoch = state_.epoch, .reason = stop->reason, .exit_code = static_cast<int>(code)}, stop->resumable);
   });
   return code;
 }

@@ -137,7 +137,7 @@ void profile(std::int64_t steps) {
     profile.time("levels, backward", [&] { stack.backward({0, kSteps}, effective.kernels(), kernel_gradients, {}, {}); });
     profile.time("embedding, backward", [&] { embed_backward(stack.d_embedded(), tokens, masks, kLanes, gradients.view("embedding")); });
     profile.time("weight normalisation, backward", [&] { EffectiveKernels::backward(weights, masks, gradients); });
-    double norm = 0;
+    at::Tensor norm;
     profile.time("global norm", [&] { norm = global_norm(gradients); });
     profile.time("Adam", [&] { optimizer.update(weights, gradients, clipping_factor(norm, rule.clip), 0.002, step + 1); });
     if (step == 0) print_memory("  and everything else of a step");

@@ -1,6 +1,8 @@
 // How near a training step comes to the matrix products that it is made of, on one GPU or on a CPU: in turns in one run,
 // LibTorch's products at the shapes of the levels and at a large square; the levels forward and backward, their effective
-// kernels with them; and the whole step, on random words that follow Zipf's law: masks, embedding, levels, loss, norm, update.
+// kernels with them; and the whole step, on random words that follow Zipf's law: masks, embedding, levels, loss, norm, update. The
+// step once as one of several that are queued one behind the other, as in training, and once waited for before the next: what
+// queueing is worth.
 //
 //   step_speed --config configs/wt103-scripts.ini --vocabulary 267735 --device cuda train.precision=bf16
 //
@@ -172,7 +174,9 @@ void measure(const Settings& settings, std::int64_t vocabulary, at::Device devic
   }
   const std::size_t products = table.size();
   table.push_back({.name = "levels", .operations = kForwardAndBackward * tokens * (flops.levels + flops.injection), .call = [&] { training.levels(); }});
-  table.push_back({.name = "step", .operations = kForwardAndBackward * tokens * flops.all(), .call = [&] { training.step(); }});
+  const double of_step = kForwardAndBackward * tokens * flops.all();
+  table.push_back({.name = "step", .operations = of_step, .calls = 8, .call = [&] { training.step(); }});
+  table.push_back({.name = "step, waited for", .operations = of_step, .call = [&] { training.step(); }});
   for (std::int64_t round = -1; round < rounds; ++round) {
     for (Row& row : table) {
       wait_for(device);

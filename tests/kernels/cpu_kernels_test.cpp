@@ -272,11 +272,12 @@ TYPED_TEST(CpuKernels, UpdatesMatchTheReference) {
     const auto gradient = this->random(count), weights = this->random(count), mean = this->random(count);
     auto variance = this->random(count);
     for (auto& v : variance) v = v * v;
+    const double scale = 0.5;
     auto run = [&](const KernelTable<T>& kernels, std::vector<std::vector<T>>& out) {
       out = {weights, weights, mean, variance};
-      kernels.sgd_update({.weights = out[0].data(), .gradient = gradient.data(), .gradient_scale = T(0.5), .weight_decay = T(0.01), .learning_rate = T(0.3)}, {0, count}, nullptr);
+      kernels.sgd_update({.weights = out[0].data(), .gradient = gradient.data(), .gradient_scale = &scale, .weight_decay = T(0.01), .learning_rate = T(0.3)}, {0, count}, nullptr);
       const AdamUpdate<T> adam{.weights = out[1].data(), .gradient = gradient.data(), .mean = out[2].data(), .variance = out[3].data(),
-                               .gradient_scale = T(0.5), .weight_decay = T(0.01), .beta2 = T(0.999), .beta1_complement = T(0.1),
+                               .gradient_scale = &scale, .weight_decay = T(0.01), .beta2 = T(0.999), .beta1_complement = T(0.1),
                                .beta2_complement = T(0.001), .step_size = T(0.02), .variance_correction = T(0.1), .epsilon = T(1e-8)};
       kernels.adam_update(adam, {0, 500}, nullptr);
       kernels.adam_update(adam, {500, count}, nullptr);
@@ -286,6 +287,32 @@ TYPED_TEST(CpuKernels, UpdatesMatchTheReference) {
     run(reference_kernels<T>(), expected);
     const char* names[] = {"SGD weights", "Adam weights", "Adam mean", "Adam variance"};
     for (std::size_t n = 0; n < expected.size(); ++n) this->expect_near(actual[n], expected[n], names[n], 4);
+  }
+}
+
+TYPED_TEST(CpuKernels, UpdatesWithANanScaleChangeNothing) {
+  using T = TypeParam;
+  const std::int64_t count = 103;
+  const auto gradient = this->random(count), weights = this->random(count), mean = this->random(count);
+  const std::vector<T> variance(static_cast<std::size_t>(count), T(2));
+  const double scale = std::numeric_limits<double>::quiet_NaN();
+  const std::vector<LambBlock> blocks{{0, count, 0}};
+  const std::vector<LambTensor> tensors{{0, 1, true}};
+  for (const auto& table : usable_cpu_kernels<T>()) {
+    std::vector<T> w = weights, m = mean, v = variance;
+    double weight_sum = 1, direction_sum = 1, trust = 1;
+    table.sgd_update({.weights = w.data(), .gradient = gradient.data(), .gradient_scale = &scale, .learning_rate = T(0.3)}, {0, count}, nullptr);
+    table.adam_update({.weights = w.data(), .gradient = gradient.data(), .mean = m.data(), .variance = v.data(), .gradient_scale = &scale, .step_size = T(0.3)},
+                      {0, count}, nullptr);
+    const LambUpdate<T> lamb{.weights = w.data(), .gradient = gradient.data(), .mean = m.data(), .variance = v.data(), .blocks = blocks.data(),
+                             .tensors = tensors.data(), .weight_sums = &weight_sum, .direction_sums = &direction_sum, .trust = &trust,
+                             .gradient_scale = &scale, .learning_rate = T(0.3)};
+    table.lamb_moments(lamb, {0, 1}, nullptr);
+    table.lamb_trust(lamb, {0, 1}, nullptr);
+    table.lamb_apply(lamb, {0, 1}, nullptr);
+    EXPECT_EQ(w, weights) << table.name;
+    EXPECT_EQ(m, mean) << table.name;
+    EXPECT_EQ(v, variance) << table.name;
   }
 }
 
@@ -299,12 +326,13 @@ TYPED_TEST(CpuKernels, LambMatchesTheReference) {
     auto variance = this->random(count), weights = this->random(count);
     std::fill(weights.begin() + 1008, weights.end(), T(0));
     for (auto& v : variance) v = v * v;
+    const double scale = 0.5;
     auto run = [&](const KernelTable<T>& kernels, std::vector<std::vector<T>>& out) {
       out = {weights, mean, variance};
       std::vector<double> weight_sums(4), direction_sums(4), trust(3);
       const LambUpdate<T> lamb{.weights = out[0].data(), .gradient = gradient.data(), .mean = out[1].data(), .variance = out[2].data(),
                                .blocks = blocks.data(), .tensors = tensors.data(), .weight_sums = weight_sums.data(),
-                               .direction_sums = direction_sums.data(), .trust = trust.data(), .gradient_scale = T(0.5),
+                               .direction_sums = direction_sums.data(), .trust = trust.data(), .gradient_scale = &scale,
                                .weight_decay = T(0.1), .beta2 = T(0.999), .beta1_complement = T(0.1), .beta2_complement = T(0.001),
                                .mean_correction = T(3), .variance_correction = T(0.1), .epsilon = T(1e-6), .learning_rate = T(0.3)};
       for (const Range part : {Range{0, 1}, Range{1, 4}}) kernels.lamb_moments(lamb, part, nullptr);

@@ -327,10 +327,11 @@ TYPED_TEST_P(DeviceKernels, UpdatesMatchTheReference) {
   for (auto& v : variance) v = v * v;
   for (const std::int64_t offset : {0, 1}) {
     const auto [actual, expected] = this->both([&](const KernelTable<A>& kernels, auto& memory) {
-      SgdUpdate<T> sgd{.weights = memory.put(weights, offset), .gradient = memory.put(gradient, offset), .gradient_scale = T(0.5), .weight_decay = T(0.01), .learning_rate = T(0.3)};
+      const double* const scale = memory.put(std::vector<double>{0.5});
+      SgdUpdate<T> sgd{.weights = memory.put(weights, offset), .gradient = memory.put(gradient, offset), .gradient_scale = scale, .weight_decay = T(0.01), .learning_rate = T(0.3)};
       kernels.sgd_update(sgd, {0, count}, nullptr);
       AdamUpdate<T> adam{.weights = memory.put(weights, offset), .gradient = sgd.gradient, .mean = memory.put(mean, offset), .variance = memory.put(variance, offset),
-                         .gradient_scale = T(0.5), .weight_decay = T(0.01), .beta2 = T(0.999), .beta1_complement = T(0.1),
+                         .gradient_scale = scale, .weight_decay = T(0.01), .beta2 = T(0.999), .beta1_complement = T(0.1),
                          .beta2_complement = T(0.001), .step_size = T(0.02), .variance_correction = T(0.1), .epsilon = T(1e-8)};
       kernels.adam_update(adam, {0, 500}, nullptr);
       kernels.adam_update(adam, {500, 501}, nullptr);
@@ -341,6 +342,39 @@ TYPED_TEST_P(DeviceKernels, UpdatesMatchTheReference) {
     this->expect_near(std::get<1>(actual), std::get<1>(expected), "Adam weights", 4);
     this->expect_near(std::get<2>(actual), std::get<2>(expected), "Adam mean", 4);
     this->expect_near(std::get<3>(actual), std::get<3>(expected), "Adam variance", 4);
+  }
+}
+
+TYPED_TEST_P(DeviceKernels, UpdatesWithANanScaleChangeNothing) {
+  using A = typename TypeParam::Activation;
+  using T = Compute<A>;
+  const std::int64_t count = 1003;
+  const auto gradient = this->random(count), weights = this->random(count), mean = this->random(count);
+  const std::vector<T> variance(static_cast<std::size_t>(count), T(2));
+  const std::vector<LambBlock> blocks{{0, count, 0}};
+  const std::vector<LambTensor> tensors{{0, 1, true}};
+  const auto [actual, expected] = this->both([&](const KernelTable<A>& kernels, auto& memory) {
+    const double* const scale = memory.put(std::vector<double>{std::numeric_limits<double>::quiet_NaN()});
+    const SgdUpdate<T> sgd{.weights = memory.put(weights), .gradient = memory.put(gradient), .gradient_scale = scale, .learning_rate = T(0.3)};
+    kernels.sgd_update(sgd, {0, count}, nullptr);
+    const AdamUpdate<T> adam{.weights = memory.put(weights), .gradient = sgd.gradient, .mean = memory.put(mean), .variance = memory.put(variance),
+                             .gradient_scale = scale, .beta2 = T(0.999), .beta1_complement = T(0.1), .beta2_complement = T(0.001), .step_size = T(0.02)};
+    kernels.adam_update(adam, {0, count}, nullptr);
+    const LambUpdate<T> lamb{.weights = memory.put(weights), .gradient = sgd.gradient, .mean = memory.put(mean), .variance = memory.put(variance),
+                             .blocks = memory.put(blocks), .tensors = memory.put(tensors), .weight_sums = memory.put(std::vector<double>{1}),
+                             .direction_sums = memory.put(std::vector<double>{1}), .trust = memory.put(std::vector<double>{1}), .gradient_scale = scale,
+                             .beta2 = T(0.999), .beta1_complement = T(0.1), .beta2_complement = T(0.001), .learning_rate = T(0.3)};
+    kernels.lamb_moments(lamb, {0, 1}, nullptr);
+    kernels.lamb_trust(lamb, {0, 1}, nullptr);
+    kernels.lamb_apply(lamb, {0, 1}, nullptr);
+    const auto n = static_cast<std::size_t>(count);
+    return std::vector{memory.get(sgd.weights, n), memory.get(adam.weights, n), memory.get(adam.mean, n), memory.get(adam.variance, n),
+                       memory.get(lamb.weights, n), memory.get(lamb.mean, n), memory.get(lamb.variance, n)};
+  });
+  const std::vector unchanged{weights, weights, mean, variance, weights, mean, variance};
+  for (std::size_t n = 0; n < unchanged.size(); ++n) {
+    EXPECT_EQ(actual[n], unchanged[n]) << n;
+    EXPECT_EQ(expected[n], unchanged[n]) << n << ", reference";
   }
 }
 
@@ -358,7 +392,7 @@ TYPED_TEST_P(DeviceKernels, LambMatchesTheReference) {
     const LambUpdate<T> lamb{.weights = memory.put(weights), .gradient = memory.put(gradient), .mean = memory.put(mean), .variance = memory.put(variance),
                              .blocks = memory.put(blocks), .tensors = memory.put(tensors), .weight_sums = memory.put(std::vector<double>(4, 9.0)),
                              .direction_sums = memory.put(std::vector<double>(4, 9.0)), .trust = memory.put(std::vector<double>(3, 9.0)),
-                             .gradient_scale = T(0.5), .weight_decay = T(0.1), .beta2 = T(0.999), .beta1_complement = T(0.1),
+                             .gradient_scale = memory.put(std::vector<double>{0.5}), .weight_decay = T(0.1), .beta2 = T(0.999), .beta1_complement = T(0.1),
                              .beta2_complement = T(0.001), .mean_correction = T(3), .variance_correction = T(0.1), .epsilon = T(1e-6),
                              .learning_rate = T(0.3)};
     for (const Range part : {Range{0, 1}, Range{1, 4}}) kernels.lamb_moments(lamb, part, nullptr);
@@ -469,7 +503,8 @@ TYPED_TEST_P(DeviceKernels, LevelSumsMatchTheReference) {
 
 REGISTER_TYPED_TEST_SUITE_P(DeviceKernels, GatesForwardMatchesTheReference, GatesBackwardMatchesTheReference, EffectiveKernelsMatchTheReference,
                             EmbeddingMatchesTheReferenceAndSumsAWordsRowsInTheirOrder, StepsAreGatheredAndScatteredAsByTheReference,
-                            CrossEntropyMatchesTheReferenceAndKeepsNaNVisible, StripesOfASoftmaxMatchTheReference, UpdatesMatchTheReference, LambMatchesTheReference, DropoutMasksAreTheVerySameNumbers,
+                            CrossEntropyMatchesTheReferenceAndKeepsNaNVisible, StripesOfASoftmaxMatchTheReference, UpdatesMatchTheReference,
+                            UpdatesWithANanScaleChangeNothing, LambMatchesTheReference, DropoutMasksAreTheVerySameNumbers,
                             SquaredNormsAreExactForSmallIntegers, ConversionsAreTheReferencesExactly, ColumnSumsMatchTheReference,
                             LevelSumsMatchTheReference);
 

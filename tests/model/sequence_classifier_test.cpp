@@ -92,7 +92,7 @@ void expect_equals_autograd(const Case& c, at::ScalarType type, Keep keep, std::
   Drawn d = draw(c, type, seed);
   const ClassifierAnswer expected = reference(c, d);
   SequenceClassifier classifier(c.shape, c.steps, c.lanes + 1, keep, type);
-  const ClassificationSums sums = classifier.forward_backward(d.weights, d.batch, d.masks, c.lanes, d.gradients);
+  const ClassificationSums sums = ClassificationSums::read(classifier.forward_backward(d.weights, d.batch, d.masks, c.lanes, d.gradients));
   SequenceClassifier::finish_gradients(d.weights, d.masks, d.gradients);
   EXPECT_NEAR(sums.loss / static_cast<double>(c.lanes), expected.loss, limit * expected.loss);
   expect_close("log p", classifier.log_probabilities(), expected.log_probabilities, limit);
@@ -131,7 +131,8 @@ TEST(SequenceClassifier, EvaluatesWithoutDropoutAndBatchesOfAnySize) {
   ClassificationSums total;
   for (const Range lanes : {Range{0, 2}, Range{2, 2}, Range{2, 5}}) {
     const auto input = d.batch.input.view({c.steps, c.lanes, 3}).narrow(1, lanes.begin, lanes.size()).reshape({-1, 3});
-    const ClassificationSums sums = classifier.evaluate(d.weights, {lanes.size(), input, d.batch.labels.narrow(0, lanes.begin, lanes.size())});
+    const ClassificationSums sums =
+        ClassificationSums::read(classifier.evaluate(d.weights, {lanes.size(), input, d.batch.labels.narrow(0, lanes.begin, lanes.size())}));
     total.loss += sums.loss, total.correct += sums.correct;
     if (!lanes.empty()) {
       expect_close("log p", classifier.log_probabilities(), expected.log_probabilities.narrow(0, lanes.begin, lanes.size()), 1e-12);
@@ -146,7 +147,7 @@ TEST(SequenceClassifier, WithoutSequencesEveryGradientIsZero) {
   Drawn d = draw(c, at::kDouble, 4);
   SequenceClassifier classifier(c.shape, c.steps, 0, Keep::gates, at::kDouble);
   const LabelledSequences none{.lanes = 0, .input = at::empty({0, 3}, at::kDouble), .labels = at::empty({0}, at::kLong)};
-  EXPECT_EQ(classifier.forward_backward(d.weights, none, {}, 3, d.gradients).loss, 0);
+  EXPECT_EQ(ClassificationSums::read(classifier.forward_backward(d.weights, none, {}, 3, d.gradients)).loss, 0);
   EXPECT_TRUE(d.gradients.flat().eq(0).all().item<bool>());
 }
 
@@ -156,7 +157,7 @@ TEST(SequenceClassifier, GradientEqualsFiniteDifferences) {
   Drawn d = draw(c, at::kDouble, 12);
   SequenceClassifier classifier(c.shape, c.steps, c.lanes, Keep::states, at::kDouble);
   Parameters scratch(d.weights.layout(), at::kDouble);
-  const auto loss = [&] { return classifier.forward_backward(d.weights, d.batch, d.masks, c.lanes, scratch).loss / 2; };
+  const auto loss = [&] { return ClassificationSums::read(classifier.forward_backward(d.weights, d.batch, d.masks, c.lanes, scratch)).loss / 2; };
   loss();
   d.gradients.flat().copy_(scratch.flat());
   SequenceClassifier::finish_gradients(d.weights, d.masks, d.gradients);

@@ -40,7 +40,7 @@ TEST(Accumulation, IsTheMeanOverTheScoredStepsOfAllWindows) {
     History history{start.hidden.clone(), start.cell.clone()};
     double loss = 0;
     for (const WindowTokens& window : windows) {
-      loss += model.forward_backward(weights, window, masks, history, gradients).loss;
+      loss += LossSums::read(model.forward_backward(weights, window, masks, history, gradients)).loss;
       expected += gradients.flat() * static_cast<double>(window.steps - window.discard) / 13;
     }
     const History left{history.hidden.clone(), history.cell.clone()};
@@ -49,7 +49,7 @@ TEST(Accumulation, IsTheMeanOverTheScoredStepsOfAllWindows) {
     for (const ParameterInfo& info : weights.layout().parameters()) gradients.view(info.name).fill_(1e30);  // must not count
     double sum = 0;
     for (std::size_t n = 0; n < windows.size(); ++n) {
-      sum += model.forward_backward(weights, windows[n], masks, history, gradients, {of_all, n == 0, n + 1 == windows.size()}).loss;
+      sum += LossSums::read(model.forward_backward(weights, windows[n], masks, history, gradients, {of_all, n == 0, n + 1 == windows.size()})).loss;
     }
     EXPECT_NEAR(sum, loss, 1e-12 * loss);
     expect_close("h", history.hidden, left.hidden, 1e-13);

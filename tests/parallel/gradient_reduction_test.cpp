@@ -85,7 +85,7 @@ RankResult classifier_step(const Network& network, const ProcessGroup& group, Ra
   SequenceClassifier model(shape, kSteps, lanes.size(), Keep::gates, at::kDouble);
   const LabelledSequences batch{.lanes = lanes.size(), .input = values(1, lanes, kSteps, shape.embedding),
                                 .labels = words(2, lanes, 1, shape.outputs)};
-  const ClassificationSums sums = model.forward_backward(weights, batch, masks, kLanes, gradients);
+  const ClassificationSums sums = ClassificationSums::read(model.forward_backward(weights, batch, masks, kLanes, gradients));
   reduce_gradients(group, gradients);
   SequenceClassifier::finish_gradients(weights, masks, gradients);
   return {gradients.flat().clone(), {sums.loss, static_cast<double>(sums.correct)}};

@@ -87,7 +87,7 @@ void expect_equals_autograd(const Case& c, at::ScalarType type, Keep keep, std::
   const ModelAnswer expected = reference(c, d);
   const MeshGroups alone = lone_mesh_groups();
   LanguageModel model(alone, c.shape, c.lanes, c.steps + 2, {.objective = c.objective, .keep = keep}, type);
-  const LossSums sums = model.forward_backward(d.weights, d.window, d.masks, d.history, d.gradients);
+  const LossSums sums = LossSums::read(model.forward_backward(d.weights, d.window, d.masks, d.history, d.gradients));
   const ScoredSteps scored = c.scored();
   EXPECT_NEAR(sums.loss / scored.tokens(), expected.loss, limit * expected.loss);
   EXPECT_NEAR(sums.auxiliary / scored.tokens(), expected.auxiliary, limit * expected.auxiliary);
@@ -270,7 +270,7 @@ TEST_P(LanguageModelOf, GradientEqualsFiniteDifferences) {
   Parameters scratch(d.weights.layout(), at::kDouble);
   const auto objective = [&] {
     History history{d.history.hidden.clone(), d.history.cell.clone()};
-    const LossSums sums = model.forward_backward(d.weights, d.window, d.masks, history, scratch);
+    const LossSums sums = LossSums::read(model.forward_backward(d.weights, d.window, d.masks, history, scratch));
     return total(c.objective, sums, c.scored());
   };
   objective();

@@ -27,7 +27,7 @@ TEST(LanguageStream, LossIsThatOfTheLanguageModel) {
     const MeshGroups alone = lone_mesh_groups();
     LanguageModel model(alone, shape, lanes, steps, {}, at::kDouble);
     History history{start.hidden.clone(), start.cell.clone()};
-    const LossSums sums = model.forward_backward(weights, window, {}, history, gradients);
+    const LossSums sums = LossSums::read(model.forward_backward(weights, window, {}, history, gradients));
 
     LanguageStream stream(shape, lanes, steps, at::kDouble);
     stream.use(weights);

@@ -54,7 +54,7 @@ TEST(LossPhase, Takes64MiBARankAtMostForThreeThousandRowsOf267735Words) {
     if (rank == 0) PeakAllocator::begin();
     world.barrier();
     VocabularyLoss loss(groups, shape, share, kLanes, {0, kLanes}, kSteps, at::kFloat);
-    const double sum = loss.run(weights, stage, window, {1.0 / (kLanes * kSteps)}, {}, gradients, Accumulate::overwrite)[0];
+    const double sum = loss.run(weights, stage, window, {1.0 / (kLanes * kSteps)}, {}, gradients, Accumulate::overwrite)[0].item<double>();
     world.barrier();
     EXPECT_GT(sum, 0);
     if (rank == 0) extra = PeakAllocator::peak() - before;

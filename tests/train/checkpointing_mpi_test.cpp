@@ -66,7 +66,7 @@ class CarriedLanes : public Task {
   std::int64_t windows() const override { return 1; }
   void begin_pass(std::int64_t, std::int64_t) override {}
   ParameterLayout layout() const override { return layout_; }
-  StepLoss forward_backward(const Parameters&, std::int64_t, Parameters&) override { return {}; }
+  StepSums forward_backward(const Parameters&, std::int64_t, Parameters&) override { return {}; }
   std::int64_t all_lanes() const override { return all_; }
   Range lanes() const override { return own_; }
   std::vector<LaneState> lane_states() override { return {{"history.hidden", hidden}, {"history.cell", cell}}; }

@@ -14,6 +14,8 @@
 namespace trellis {
 namespace {
 
+at::Tensor number(double value) { return at::scalar_tensor(value, at::kDouble); }
+
 TrellisShape small_shape(bool weight_norm = true) {
   return {.levels = 2, .hidden = 9, .outputs = 5, .embedding = 5, .dilations = {1}, .vocabulary = 23, .cutoffs = {7, 15}, .weight_norm = weight_norm};
 }
@@ -131,7 +133,7 @@ at::Tensor after_updates(int threads) {
   Optimizer optimizer(lamb_rule(0.01), layout, at::kFloat);
   for (int step = 1; step <= 3; ++step) {
     fill_normal(gradients, 1);
-    optimizer.update(weights, gradients, 0.7, 0.1, step);
+    optimizer.update(weights, gradients, number(0.7), 0.1, step);
   }
   at::set_num_threads(before);
   return weights.flat();
@@ -152,7 +154,7 @@ TEST(Lamb, StepsByTheSameShareOfEveryTensorsLength) {
   Parameters before(layout, at::kDouble);
   before.flat().copy_(weights.flat());
   Optimizer optimizer(lamb_rule(), layout, at::kDouble);
-  optimizer.update(weights, gradients, 1, 0.02, 1);
+  optimizer.update(weights, gradients, number(1), 0.02, 1);
   for (const ParameterInfo& info : layout.parameters()) {
     const double moved = (weights.view(info.name) - before.view(info.name)).norm().item<double>();
     EXPECT_NEAR(moved / before.view(info.name).norm().item<double>(), 0.02, 1e-14) << info.name;
@@ -175,7 +177,7 @@ TEST(Lamb, TurnsDirectionsByAnAngleThatTheirLengthDoesNotTouch) {
     for (int step = 1; step <= 4; ++step) {
       fill_normal(gradients, 1);
       gradients.view("W2_v").div_(times);  // as that of a function of v / ||v||
-      optimizer.update(weights, gradients, 1, 0.1, step);
+      optimizer.update(weights, gradients, number(1), 0.1, step);
     }
     turned[n] = weights.view("W2_v") / times;
   }
@@ -189,13 +191,13 @@ TEST(Lamb, SplitByItsStateGoesOnWithTheSameBits) {
   fill_normal(weights, 0.3);
   Optimizer first(lamb_rule(1e-2), layout, at::kFloat), second(lamb_rule(1e-2), layout, at::kFloat);
   fill_normal(gradients, 1);
-  first.update(weights, gradients, 1, 0.1, 1);
+  first.update(weights, gradients, number(1), 0.1, 1);
   second.mean()->flat().copy_(first.mean()->flat());
   second.variance()->flat().copy_(first.variance()->flat());
   copy.flat().copy_(weights.flat());
   fill_normal(gradients, 1);
-  first.update(weights, gradients, 1, 0.1, 2);
-  second.update(copy, gradients, 1, 0.1, 2);
+  first.update(weights, gradients, number(1), 0.1, 2);
+  second.update(copy, gradients, number(1), 0.1, 2);
   EXPECT_TRUE(at::equal(weights.flat(), copy.flat()));
 }
 
@@ -205,7 +207,7 @@ TEST(Lamb, PaddingBetweenTensorsStaysZero) {
   Optimizer optimizer(lamb_rule(0.1), layout, at::kDouble);
   for (int step = 1; step <= 3; ++step) {
     fill_normal(gradients, 1);
-    optimizer.update(weights, gradients, 1, 0.1, step);
+    optimizer.update(weights, gradients, number(1), 0.1, step);
   }
   for (const ParameterInfo& info : layout.parameters()) weights.view(info.name).zero_();
   EXPECT_TRUE(weights.flat().eq(0).all().item<bool>());

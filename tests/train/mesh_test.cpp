@@ -12,6 +12,7 @@
 #include "model/initialize.h"
 #include "parallel/language_model.h"
 #include "train/optimizer.h"
+#include "train/rank_sums.h"
 
 namespace trellis {
 namespace {
@@ -89,13 +90,10 @@ Result train(const Network& network, const MeshGroups& groups, const Layout& lay
     if (network.discard > 0) history.hidden.zero_(), history.cell.zero_();
     draw_masks(masks, network.rates, network.shape, kSeed, static_cast<std::uint64_t>(step), model.lanes(), at::kDouble, model.given_lanes());
     const WindowTokens window{.steps = steps, .discard = std::min(network.discard, steps - 1), .tokens = of_window(1), .targets = of_window(2)};
-    LossSums sums = model.forward_backward(weights, window, masks, history, gradients);
-    const at::Tensor all = at::tensor({sums.loss, sums.auxiliary, sums.activation, sums.slowness}, at::kDouble);
-    groups.world.all_reduce(all, Reduction::sum);
-    for (int n = 0; n < 4; ++n) *sums.all()[static_cast<std::size_t>(n)] = all[n].item<double>();
+    const LossSums sums = LossSums::read(sum_over_ranks(&groups.world, model.forward_backward(weights, window, masks, history, gradients)));
     result.losses.push_back(total(network.objective, sums, {steps - window.discard, network.lanes, network.shape.outputs}));
-    const double norm = global_norm(gradients, &groups.vocabulary);
-    result.norms.push_back(norm);
+    const at::Tensor norm = global_norm(gradients, &groups.vocabulary);
+    result.norms.push_back(norm.item<double>());
     optimizer.update(weights, gradients, clipping_factor(norm, network.rule.clip), 0.01, step + 1);
   }
   for (const ParameterInfo& info : weights.layout().parameters()) result.weights.emplace_back(info.name, whole(groups, weights, info));

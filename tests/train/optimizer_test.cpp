@@ -23,6 +23,8 @@ void fill_normal(Parameters& values, double scale) {
   for (const ParameterInfo& info : values.layout().parameters()) values.view(info.name).copy_(at::randn(info.shape, at::kDouble) * scale);
 }
 
+at::Tensor number(double value) { return at::scalar_tensor(value, at::kDouble); }
+
 double largest_difference(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
 
 struct Rule {
@@ -54,8 +56,8 @@ void expect_equals_libtorch(const Rule& setup) {
     for (std::size_t n = 0; n < theirs.size(); ++n) theirs[n].mutable_grad() = gradients.view(layout.parameters()[n].name).clone();
     optimizer->param_groups()[0].options().set_lr(rate);
     const double expected_norm = torch::nn::utils::clip_grad_norm_(theirs, setup.rule.clip > 0 ? setup.rule.clip : 1e30);
-    const double norm = global_norm(gradients);
-    EXPECT_NEAR(norm, expected_norm, (setup.type == at::kDouble ? 1e-14 : 1e-6) * expected_norm);
+    const at::Tensor norm = global_norm(gradients);
+    EXPECT_NEAR(norm.item<double>(), expected_norm, (setup.type == at::kDouble ? 1e-14 : 1e-6) * expected_norm);
     ours.update(weights, gradients, clipping_factor(norm, setup.rule.clip), rate, step);
     optimizer->step();
     for (std::size_t n = 0; n < theirs.size(); ++n) {
@@ -87,7 +89,7 @@ TEST(Optimizer, SgdKeepsNoStateAndAdamTwoMeans) {
   ASSERT_NE(adam.variance(), nullptr);
   Parameters weights(layout, at::kDouble), gradients(layout, at::kDouble);
   fill_normal(gradients, 1);
-  adam.update(weights, gradients, 0.5, 0.1, 1);
+  adam.update(weights, gradients, number(0.5), 0.1, 1);
   const at::Tensor scaled = gradients.flat() * 0.5;
   EXPECT_LT(largest_difference(adam.mean()->flat(), scaled * 0.1), 1e-15);
   EXPECT_LT(largest_difference(adam.variance()->flat(), scaled * scaled * 0.001), 1e-15);
@@ -101,14 +103,14 @@ TEST(Optimizer, SplitByItsStateGoesOnWithTheSameBits) {
   const OptimizerRule rule{.kind = OptimizerRule::Kind::adam, .weight_decay = 1e-3};
   Optimizer first(rule, layout, at::kFloat), second(rule, layout, at::kFloat);
   fill_normal(gradients, 1);
-  first.update(weights, gradients, 1, 0.1, 1);
+  first.update(weights, gradients, number(1), 0.1, 1);
   second.mean()->flat().copy_(first.mean()->flat());
   second.variance()->flat().copy_(first.variance()->flat());
   Parameters copy(layout, at::kFloat);
   copy.flat().copy_(weights.flat());
   fill_normal(gradients, 1);
-  first.update(weights, gradients, 1, 0.1, 2);
-  second.update(copy, gradients, 1, 0.1, 2);
+  first.update(weights, gradients, number(1), 0.1, 2);
+  second.update(copy, gradients, number(1), 0.1, 2);
   EXPECT_TRUE(at::equal(weights.flat(), copy.flat()));
 }
 
@@ -118,7 +120,7 @@ TEST(Optimizer, PaddingBetweenTensorsStaysZero) {
   Optimizer adam({.kind = OptimizerRule::Kind::adam, .weight_decay = 0.1}, layout, at::kDouble);
   for (int step = 1; step <= 3; ++step) {
     fill_normal(gradients, 1);
-    adam.update(weights, gradients, 1, 0.1, step);
+    adam.update(weights, gradients, number(1), 0.1, step);
   }
   for (const ParameterInfo& info : layout.parameters()) weights.view(info.name).zero_();
   EXPECT_TRUE(weights.flat().eq(0).all().item<bool>());
@@ -134,7 +136,7 @@ TEST(GlobalNorm, CountsEveryParameterOnceOverManyBlocks) {
       gradients.view(info.name).fill_(2);
       count += info.count;
     }
-    EXPECT_EQ(global_norm(gradients), std::sqrt(4.0 * static_cast<double>(count)));
+    EXPECT_EQ(global_norm(gradients).item<double>(), std::sqrt(4.0 * static_cast<double>(count)));
     EXPECT_EQ(count, gradients.layout().count());
   }
 }
@@ -142,9 +144,9 @@ TEST(GlobalNorm, CountsEveryParameterOnceOverManyBlocks) {
 TEST(GlobalNorm, OfNanIsNanAndOfLargeFloatsIsFinite) {
   Parameters gradients(ParameterLayout(small_shape()), at::kFloat);
   gradients.view("bias").fill_(1e30);
-  EXPECT_NEAR(global_norm(gradients), 6e30, 1e25);
+  EXPECT_NEAR(global_norm(gradients).item<double>(), 6e30, 1e25);
   gradients.view("bias")[0] = std::nanf("");
-  EXPECT_TRUE(std::isnan(global_norm(gradients)));
+  EXPECT_TRUE(std::isnan(global_norm(gradients).item<double>()));
 }
 
 // Weights after each of `updates` updates of SGD, averaged from update `from` on (counted from 1).
@@ -162,7 +164,7 @@ Course averaged_course(int updates, int from, int interrupted_at = 0) {
   for (int update = 1; update <= updates; ++update) {
     if (update == from) optimizer->begin_averaging();
     fill_normal(gradients, 1);
-    optimizer->update(weights, gradients, 1, 0.5, update);
+    optimizer->update(weights, gradients, number(1), 0.5, update);
     course.weights.push_back(weights.flat().clone());
     if (update == interrupted_at) {  // another process goes on with what a checkpoint holds
       auto resumed = std::make_unique<Optimizer>(OptimizerRule{.kind = OptimizerRule::Kind::sgd}, layout, at::kDouble);
@@ -205,10 +207,44 @@ TEST(AveragedSgd, SharesAreThoseOfARunningMean) {
 }
 
 TEST(ClippingFactor, IsThatOfLibTorch) {
-  EXPECT_EQ(clipping_factor(5, 0), 1);
-  EXPECT_EQ(clipping_factor(0.2, 0.25), 1);
-  EXPECT_EQ(clipping_factor(0, 0.25), 1);
-  EXPECT_EQ(clipping_factor(2, 0.25), 0.25 / (2 + 1e-6));
+  const auto factor = [](double norm, double clip) { return clipping_factor(number(norm), clip).item<double>(); };
+  EXPECT_EQ(factor(5, 0), 1);
+  EXPECT_EQ(factor(0.2, 0.25), 1);
+  EXPECT_EQ(factor(0, 0.25), 1);
+  EXPECT_EQ(factor(2, 0.25), 0.25 / (2 + 1e-6));
+}
+
+TEST(ClippingFactor, OfANormThatIsNotFiniteIsNan) {
+  for (const double norm : {std::nan(""), HUGE_VAL}) {
+    for (const double clip : {0.0, 0.25}) EXPECT_TRUE(std::isnan(clipping_factor(number(norm), clip).item<double>())) << norm << " " << clip;
+  }
+}
+
+TEST(Optimizer, LeavesEverythingAsItIsWhereTheGradientCannotBeUsed) {
+  const ParameterLayout layout(small_shape());
+  for (const OptimizerRule::Kind kind : {OptimizerRule::Kind::sgd, OptimizerRule::Kind::adam, OptimizerRule::Kind::lamb}) {
+    for (const at::ScalarType type : {at::kFloat, at::kDouble}) {
+      Parameters weights(layout, type), gradients(layout, type);
+      at::manual_seed(6);
+      fill_normal(weights, 0.3);
+      fill_normal(gradients, 1);
+      Optimizer optimizer({.kind = kind, .weight_decay = 0.1}, layout, type);
+      optimizer.update(weights, gradients, number(1), 0.1, 1);
+      const auto state = [&] {
+        std::vector<at::Tensor> all{weights.flat().clone()};
+        for (Parameters* const mean : {optimizer.mean(), optimizer.variance()}) {
+          if (mean) all.push_back(mean->flat().clone());
+        }
+        return all;
+      };
+      const std::vector<at::Tensor> before = state();
+      optimizer.update(weights, gradients, number(std::nan("")), 0.1, 2);
+      const std::vector<at::Tensor> after = state();
+      for (std::size_t n = 0; n < before.size(); ++n) EXPECT_TRUE(at::equal(after[n], before[n])) << static_cast<int>(kind) << " " << n;
+      optimizer.update(weights, gradients, number(1), 0.1, 3);
+      EXPECT_FALSE(at::equal(weights.flat(), before[0]));
+    }
+  }
 }
 
 }  // namespace

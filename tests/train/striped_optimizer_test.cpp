@@ -15,6 +15,7 @@
 #include "base/errors.h"
 #include "comm/thread_backend.h"
 #include "train/optimizer.h"
+#include "train/rank_sums.h"
 
 namespace trellis {
 namespace {
@@ -63,8 +64,9 @@ struct Course {
     for (int update = 1; update <= kUpdates; ++update) {
       if (update == of.averaged_from) optimizer.begin_averaging();
       fill(gradients, static_cast<std::uint64_t>(10 + update), update % 2 == 0 ? 1e-4 : 1);
-      norms.push_back(global_norm(gradients, group));
-      optimizer.update(weights, gradients, clipping_factor(norms.back(), of.rule.clip), 0.1, update);
+      const at::Tensor norm = global_norm(gradients, group);
+      norms.push_back(norm.item<double>());
+      optimizer.update(weights, gradients, clipping_factor(norm, of.rule.clip), 0.1, update);
       if (optimizer.lamb()) trust.push_back(optimizer.lamb()->trust_ratios());
     }
   }
@@ -137,17 +139,17 @@ TEST(OptimizerOfStripes, WantsTheGroupOfItsStripes) {
 }
 
 // 1 + 2^-53 + 2^-53 tells the order: the two small ones are lost one by one after the 1, but not before it.
-TEST(StripeSums, AddInRankOrder) {
+TEST(RankSums, AddInRankOrder) {
   const double small = std::pow(2.0, -53);
   run_thread_ranks(3, [&](const ProcessGroup& group, int rank) {
-    double values[] = {rank == 0 ? 1.0 : small, rank == 2 ? 1.0 : small};
-    add_over_group(&group, values, at::kCPU);
-    EXPECT_EQ(values[0], 1.0);
-    EXPECT_EQ(values[1], 1.0 + 2 * small);
+    const at::Tensor own = at::tensor({rank == 0 ? 1.0 : small, rank == 2 ? 1.0 : small}, at::kDouble), sums = sum_over_ranks(&group, own);
+    EXPECT_EQ(sums[0].item<double>(), 1.0);
+    EXPECT_EQ(sums[1].item<double>(), 1.0 + 2 * small);
+    const at::Tensor one = sum_over_ranks(&group, own[1]);
+    EXPECT_EQ(one.dim(), 0);
+    EXPECT_EQ(one.item<double>(), 1.0 + 2 * small);
   });
-  double alone[] = {3.0};
-  add_over_group(nullptr, alone, at::kCPU);
-  EXPECT_EQ(alone[0], 3.0);
+  EXPECT_EQ(sum_over_ranks(nullptr, at::scalar_tensor(3.0, at::kDouble)).item<double>(), 3.0);
 }
 
 }  // namespace

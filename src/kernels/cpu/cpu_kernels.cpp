@@ -254,8 +254,10 @@ template <class T>
 void sgd_update(const SgdUpdate<T>& k, Range elements, void*) {
   T* __restrict const w = k.weights;
   const T* __restrict const g = k.gradient;
+  const T scale = static_cast<T>(*k.gradient_scale);
+  if (scale != scale) return;
   for (std::int64_t n = elements.begin; n < elements.end; ++n) {
-    w[n] -= k.learning_rate * (k.gradient_scale * g[n] + k.weight_decay * w[n]);
+    w[n] -= k.learning_rate * (scale * g[n] + k.weight_decay * w[n]);
   }
 }
 
@@ -265,9 +267,10 @@ void adam_update(const AdamUpdate<T>& k, Range elements, void*) {
   const T* __restrict const g = k.gradient;
   T* __restrict const m = k.mean;
   T* __restrict const v = k.variance;
-  const T inverse_correction = T(1) / k.variance_correction;
+  const T inverse_correction = T(1) / k.variance_correction, scale = static_cast<T>(*k.gradient_scale);
+  if (scale != scale) return;
   for (std::int64_t n = elements.begin; n < elements.end; ++n) {
-    const T d = k.gradient_scale * g[n] + k.weight_decay * w[n];
+    const T d = scale * g[n] + k.weight_decay * w[n];
     const T mean = m[n] + k.beta1_complement * (d - m[n]);
     const T variance = k.beta2 * v[n] + k.beta2_complement * d * d;
     m[n] = mean;

@@ -13,13 +13,14 @@ void lamb_moments(const LambUpdate<T>& k, Range blocks, void*) {
   const T* __restrict const g = k.gradient;
   T* __restrict const m = k.mean;
   T* __restrict const v = k.variance;
-  const T inverse_correction = T(1) / k.variance_correction;
+  const T inverse_correction = T(1) / k.variance_correction, scale = static_cast<T>(*k.gradient_scale);
+  if (scale != scale) return;
   for (std::int64_t b = blocks.begin; b < blocks.end; ++b) {
     const T decay = k.tensors[k.blocks[b].tensor].decayed ? k.weight_decay : T(0);
     double weight_sum = 0, direction_sum = 0;
 #pragma omp simd reduction(+ : weight_sum, direction_sum)
     for (std::int64_t n = k.blocks[b].begin; n < k.blocks[b].end; ++n) {
-      const T d = k.gradient_scale * g[n];
+      const T d = scale * g[n];
       const T mean = m[n] + k.beta1_complement * (d - m[n]);
       const T variance = k.beta2 * v[n] + k.beta2_complement * d * d;
       m[n] = mean;
@@ -51,6 +52,7 @@ void lamb_apply(const LambUpdate<T>& k, Range blocks, void*) {
   const T* __restrict const m = k.mean;
   const T* __restrict const v = k.variance;
   const T inverse_correction = T(1) / k.variance_correction;
+  if (*k.gradient_scale != *k.gradient_scale) return;
   for (std::int64_t b = blocks.begin; b < blocks.end; ++b) {
     const T decay = k.tensors[k.blocks[b].tensor].decayed ? k.weight_decay : T(0);
     const T rate = static_cast<T>(static_cast<double>(k.learning_rate) * k.trust[k.blocks[b].tensor]);

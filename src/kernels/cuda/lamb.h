@@ -25,12 +25,14 @@ struct LambMomentsBody {
 
   template <class Block>
   TRELLIS_HOST_DEVICE void operator()(Block block, std::int64_t number, Shared& shared) const {
+    const T scale = static_cast<T>(*k.gradient_scale);
+    if (scale != scale) return;
     const LambBlock part = k.blocks[first_block + number];
     const bool decayed = k.tensors[part.tensor].decayed;
     block.each([&](int thread) {
       double weight_sum = 0, direction_sum = 0;
       for (std::int64_t n = part.begin + thread; n < part.end; n += kThreads) {
-        const T gradient = k.gradient_scale * k.gradient[n];
+        const T gradient = scale * k.gradient[n];
         const T mean = k.mean[n] + k.beta1_complement * (gradient - k.mean[n]);
         const T variance = k.beta2 * k.variance[n] + k.beta2_complement * gradient * gradient;
         k.mean[n] = mean;
@@ -86,6 +88,7 @@ struct LambApplyBody {
 
   template <class Block>
   TRELLIS_HOST_DEVICE void operator()(Block block, std::int64_t number, Shared&) const {
+    if (*k.gradient_scale != *k.gradient_scale) return;
     const LambBlock part = k.blocks[first_block + number];
     const bool decayed = k.tensors[part.tensor].decayed;
     const T rate = static_cast<T>(static_cast<double>(k.learning_rate) * k.trust[part.tensor]);

@@ -8,13 +8,13 @@
 namespace trellis::cuda {
 
 template <class T>
-TRELLIS_HOST_DEVICE inline void update_element(const SgdUpdate<T>& k, T& weight, T gradient) {
-  weight -= k.learning_rate * (k.gradient_scale * gradient + k.weight_decay * weight);
+TRELLIS_HOST_DEVICE inline void update_element(const SgdUpdate<T>& k, T scale, T& weight, T gradient) {
+  weight -= k.learning_rate * (scale * gradient + k.weight_decay * weight);
 }
 
 template <class T>
-TRELLIS_HOST_DEVICE inline void update_element(const AdamUpdate<T>& k, T& weight, T gradient, T& mean, T& variance) {
-  const T d = k.gradient_scale * gradient + k.weight_decay * weight;
+TRELLIS_HOST_DEVICE inline void update_element(const AdamUpdate<T>& k, T scale, T& weight, T gradient, T& mean, T& variance) {
+  const T d = scale * gradient + k.weight_decay * weight;
   mean += k.beta1_complement * (d - mean);
   variance = k.beta2 * variance + k.beta2_complement * d * d;
   weight -= k.step_size * mean / (square_root(variance) / k.variance_correction + k.epsilon);
@@ -29,13 +29,15 @@ struct SgdUpdateBody {
 
   template <class Block>
   TRELLIS_HOST_DEVICE void operator()(Block block, std::int64_t number, Shared&) const {
+    const T scale = static_cast<T>(*k.gradient_scale);
+    if (scale != scale) return;
     block.each([&](int thread) {
       const std::int64_t at = elements.begin + (number * kThreads + thread) * N;
       if (at >= elements.end) return;
       T weights[N], gradient[N];
       load<N>(k.weights + at, weights);
       load<N>(k.gradient + at, gradient);
-      for (int n = 0; n < N; ++n) update_element(k, weights[n], gradient[n]);
+      for (int n = 0; n < N; ++n) update_element(k, scale, weights[n], gradient[n]);
       store<N>(k.weights + at, weights);
     });
   }
@@ -50,6 +52,8 @@ struct AdamUpdateBody {
 
   template <class Block>
   TRELLIS_HOST_DEVICE void operator()(Block block, std::int64_t number, Shared&) const {
+    const T scale = static_cast<T>(*k.gradient_scale);
+    if (scale != scale) return;
     block.each([&](int thread) {
       const std::int64_t at = elements.begin + (number * kThreads + thread) * N;
       if (at >= elements.end) return;
@@ -58,7 +62,7 @@ struct AdamUpdateBody {
       load<N>(k.gradient + at, gradient);
       load<N>(k.mean + at, mean);
       load<N>(k.variance + at, variance);
-      for (int n = 0; n < N; ++n) update_element(k, weights[n], gradient[n], mean[n], variance[n]);
+      for (int n = 0; n < N; ++n) update_element(k, scale, weights[n], gradient[n], mean[n], variance[n]);
       store<N>(k.weights + at, weights);
       store<N>(k.mean + at, mean);
       store<N>(k.variance + at, variance);
