@@ -342,12 +342,11 @@ ExitCode Trainer::run() {
   if (resumed_) stop = stop_after_step();  // a run that had ended has nothing left to do
   if (stop && !stop->resumable) log_info("nothing is left to do at step {}: raise train.{} to train on", state_.step, stop->reason);
   plan_profile_steps();
-  // a GPU has a step queued while this waits for the numbers of the one before
-  const std::size_t under_way = device_.is_cuda() ? 1 : 0;
+  const std::size_t ahead = request_.steps_ahead.value_or(device_.is_cuda() ? 1 : 0);
   while (!stop) {
     if (profile_ && state_.step + 1 == profile_->steps().first) profile_->begin();
     start_step();
-    finish_steps(under_way);
+    finish_steps(ahead);
 
     const bool epoch_ended = state_.window == task_->windows();
     if (epoch_ended) {

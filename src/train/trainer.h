@@ -1,8 +1,11 @@
 // The training loop: windows in order, validation, learning rate, checkpoints, stop rules, progress.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "base/exit_codes.h"
 #include "config/settings_io.h"
@@ -22,6 +25,9 @@ struct TrainRequest {
   std::filesystem::path checkpoint;                 // Resume::from_path
   std::optional<std::filesystem::path> init_from;   // weights to start from
   std::optional<ProfiledSteps> profile;
+  // How many steps are started before the numbers of the one before them have come; changes nothing but when those are reported.
+  // Left out: 1 on a GPU, which then never waits for this program, 0 on a CPU.
+  std::optional<std::size_t> steps_ahead;
 };
 
 // Collective. Returns done, or stopped_early when a signal or train.seconds ended the run before its end. Throws what
