@@ -15,7 +15,7 @@ namespace trellis {
 
 // The module's functions. Both sides are built together, so C++ types may pass; `version` catches a stale file.
 struct CudaModule {
-  static constexpr int kVersion = 3;
+  static constexpr int kVersion = 4;
 
   int version;
   int (*device_count)();

@@ -3,7 +3,7 @@
 // (arXiv:1904.00962, algorithm 2); which of its tensors are decayed is told in train/lamb.h.
 //
 // The clipping factor is read where the kernel runs, so that nobody waits for it. NaN stands for a gradient that cannot be used:
-// then nothing is updated.
+// then neither weights nor moments change.
 #pragma once
 
 #include <cstdint>

@@ -62,6 +62,13 @@ void round_into(const at::Tensor& into, const at::Tensor& from) {
   });
 }
 
+at::Tensor sum_in_order(const at::Tensor& numbers) {
+  require(numbers.is_contiguous(), "numbers that are summed in order are contiguous");
+  if (!numbers.is_cpu()) return numbers.sum();
+  const double* const first = numbers.const_data_ptr<double>();  // LibTorch's sum of many would depend on threads
+  return at::scalar_tensor(std::accumulate(first, first + numbers.numel(), 0.0), at::kDouble);
+}
+
 at::Tensor sum_of_squares(const at::Tensor& values) {
   require(values.is_contiguous(), "squares are summed over contiguous memory");
   const std::int64_t blocks = (values.numel() + kNormBlock - 1) / kNormBlock;
@@ -72,9 +79,7 @@ at::Tensor sum_of_squares(const at::Tensor& values) {
       kernel(values.const_data_ptr<T>(), values.numel(), sums.mutable_data_ptr<double>(), part, stream);
     });
   });
-  if (!sums.is_cpu()) return sums.sum();
-  const double* const first = sums.const_data_ptr<double>();  // LibTorch's sum of many would depend on threads
-  return at::scalar_tensor(std::accumulate(first, first + blocks, 0.0), at::kDouble);
+  return sum_in_order(sums);
 }
 
 void sum_over_levels(const at::Tensor& sums, const at::Tensor& values, std::int64_t distance, const at::Tensor& places) {

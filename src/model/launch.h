@@ -119,6 +119,9 @@ void multiply_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor&
 // into = from rounded to `into`'s type; both contiguous. Nothing happens where they are the same memory.
 void round_into(const at::Tensor& into, const at::Tensor& from);
 
+// Sum of contiguous float64 numbers: one number where they are. On a CPU they are added in order, so that no thread count changes it.
+at::Tensor sum_in_order(const at::Tensor& numbers);
+
 // Sum of the squares of a contiguous tensor of weights, cells or sums: one float64 number where they are, added in an order that
 // no thread count changes.
 at::Tensor sum_of_squares(const at::Tensor& values);

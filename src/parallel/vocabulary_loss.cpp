@@ -60,8 +60,8 @@ at::Tensor VocabularyLoss::run_here(const Parameters& weights, PipelineStage& st
     }
     blocks.push_back(std::move(block));
   }
-  const at::Tensor sums = layer_->run(weights, blocks, &gradients, accumulate).view({shape_.output_count(), rows}).sum(1);
-  return at::stack({sums[0], sums.narrow(0, 1, shape_.output_count() - 1).sum()});
+  const at::Tensor losses = layer_->run(weights, blocks, &gradients, accumulate);
+  return at::stack({sum_in_order(losses.narrow(0, 0, rows)), sum_in_order(losses.narrow(0, rows, losses.numel() - rows))});
 }
 
 void VocabularyLoss::deal(const LossShares& shares, const std::vector<at::Tensor>& outputs, const at::Tensor& share, std::int64_t skipped_rows,
@@ -114,7 +114,7 @@ LossRows VocabularyLoss::loss_rows(const Rows& rows, const at::Tensor& hidden, c
 at::Tensor VocabularyLoss::sums_of(const LossShares& shares, Range rows, const at::Tensor& losses) const {
   const std::int64_t per_output = shares.rows_per_output(groups_.mesh.replica_of(groups_.rank)), first = share_of(shares).begin + rows.begin;
   const std::int64_t of_final = std::clamp<std::int64_t>(per_output - first, 0, rows.size());  // whose rows come first
-  return at::stack({losses.narrow(0, 0, of_final).sum(), losses.narrow(0, of_final, rows.size() - of_final).sum()});
+  return at::stack({sum_in_order(losses.narrow(0, 0, of_final)), sum_in_order(losses.narrow(0, of_final, rows.size() - of_final))});
 }
 
 Pending VocabularyLoss::start_gather(const LossShares& shares, std::int64_t segment, std::int64_t segment_rows) {

@@ -26,7 +26,6 @@ class RunReport {
  public:
   // Opens the metrics file. Speeds are reckoned from here on.
   void begin(const Settings& settings, const std::filesystem::path& metrics, std::optional<std::int64_t> total_steps);
-  bool begun() const { return metrics_.has_value(); }
 
   void run_start(const RunStartEvent& event) { write(event); }
   void resume(const ResumeEvent& event) { write(event); }

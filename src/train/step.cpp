@@ -24,10 +24,10 @@ StartedStep TrainingStep::start(std::int64_t step, double learning_rate) {
   const TimeSpan timed("step", {.step = step + 1});
   StepSums sums = task_.forward_backward(weights_, step, gradients_);
   const at::Tensor norm = global_norm(gradients_, &groups_.vocabulary);
-  failed_.add_((sums.numbers.sum() + norm) * 0);  // NaN where a number is not finite, and from then on
+  const at::Tensor numbers = at::cat({sums.numbers, norm.view({1})});
+  failed_.add_((numbers * 0).sum());  // NaN where a number is not finite, and from then on
   optimizer_.update(weights_, gradients_, clipping_factor(norm, rule_.clip).add_(failed_), learning_rate, step + 1);
   if (plan_check_) plan_check_->after_step();
-  const at::Tensor numbers = at::cat({sums.numbers, norm.view({1})});
   return StartedStep(groups_, step, numbers, std::move(sums));
 }
 

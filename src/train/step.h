@@ -24,8 +24,8 @@ class StartedStep {
  public:
   // numbers: those of `sums`, then the gradient's norm.
   StartedStep(const MeshGroups& groups, std::int64_t step, const at::Tensor& numbers, StepSums sums);
-  // Collective, once. Throws NumericError, on every rank, when the loss or the gradient is not finite; weights are then as they were
-  // before this step, and no later one has changed them.
+  // Collective, once. Throws NumericError, on every rank, when the loss or the gradient is not finite; weights and moments are then
+  // as they were before this step, and no later one has changed them.
   StepResult wait();
   std::int64_t scored() const { return sums_.scored; }  // known before
 

@@ -280,7 +280,14 @@ void Trainer::save() {
 
 void Trainer::start_step() {
   const double learning_rate = learning_rate_at(schedule_, state_.step, state_.epoch, state_.plateau.falls);
-  StartedStep started = training_->start(state_.step, learning_rate);
+  StartedStep started = [&] {
+    try {
+      return training_->start(state_.step, learning_rate);
+    } catch (...) {  // those before it are told of, and may be what is wrong
+      finish_steps();
+      throw;
+    }
+  }();
   ++state_.step;
   ++state_.window;
   state_.scored += started.scored();
@@ -344,7 +351,10 @@ ExitCode Trainer::run() {
   plan_profile_steps();
   const std::size_t ahead = request_.steps_ahead.value_or(device_.is_cuda() ? 1 : 0);
   while (!stop) {
-    if (profile_ && state_.step + 1 == profile_->steps().first) profile_->begin();
+    if (profile_ && state_.step + 1 == profile_->steps().first) {
+      finish_steps();
+      profile_->begin();
+    }
     start_step();
     finish_steps(ahead);
 

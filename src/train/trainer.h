@@ -25,8 +25,9 @@ struct TrainRequest {
   std::filesystem::path checkpoint;                 // Resume::from_path
   std::optional<std::filesystem::path> init_from;   // weights to start from
   std::optional<ProfiledSteps> profile;
-  // How many steps are started before the numbers of the one before them have come; changes nothing but when those are reported.
-  // Left out: 1 on a GPU, which then never waits for this program, 0 on a CPU.
+  // How many steps are started before the numbers of the one before them have come. No step computes anything else for it: they are
+  // reported later, and a signal or train.seconds may stop the run so many steps later. Left out: 1 on a GPU, which then never waits
+  // for this program, 0 on a CPU.
   std::optional<std::size_t> steps_ahead;
 };
 

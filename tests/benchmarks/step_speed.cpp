@@ -1,8 +1,8 @@
 // How near a training step comes to the matrix products that it is made of, on one GPU or on a CPU: in turns in one run,
 // LibTorch's products at the shapes of the levels and at a large square; the levels forward and backward, their effective
 // kernels with them; and the whole step, on random words that follow Zipf's law: masks, embedding, levels, loss, norm, update. The
-// step once as one of several that are queued one behind the other, as in training, and once waited for before the next: what
-// queueing is worth.
+// step once as one of several that are queued one behind the other, and once waited for before the next: what queueing is worth
+// (training queues one step ahead).
 //
 //   step_speed --config configs/wt103-scripts.ini --vocabulary 267735 --device cuda train.precision=bf16
 //
