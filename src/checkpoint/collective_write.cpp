@@ -157,19 +157,23 @@ std::int64_t write_slices(const Communicator& communicator, const fs::path& path
   }
   communicator.all_reduce(most_calls, Reduction::max);
 
+  const auto together = [](auto&& call) {
+    const MonitoredWait monitored("the opening or closing of a checkpoint by all ranks");
+    return call();
+  };
   const Hdf5Properties access(H5Pcreate(H5P_FILE_ACCESS));
   H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18);
-  H5Pset_fapl_mpio(access, communicator.get(), MPI_INFO_NULL);
+  // which duplicates the communicator, so it waits for all
+  const bool parallel = together([&] { return H5Pset_fapl_mpio(access, communicator.get(), MPI_INFO_NULL) >= 0; });
+  agree(communicator, [&] {
+    if (!parallel) throw failure("open the checkpoint file on all ranks", hdf5_reason(), path);
+  });
   H5Pset_all_coll_metadata_ops(access, true);
   H5Pset_coll_metadata_write(access, true);
   const Hdf5Properties transfer(H5Pcreate(H5P_DATASET_XFER));
   H5Pset_dxpl_mpio(transfer, H5FD_MPIO_COLLECTIVE);
 
   const AbortOnFileError no_rank_waits_for_ever;
-  const auto together = [](auto&& call) {
-    const MonitoredWait monitored("the opening or closing of a checkpoint by all ranks");
-    return call();
-  };
   Hdf5File file(together([&] { return H5Fopen(path.c_str(), H5F_ACC_RDWR, access); }));
   agree(communicator, [&] {
     if (!file.valid()) throw failure("open the checkpoint file on all ranks", file.reason(), path);
@@ -187,6 +191,7 @@ std::int64_t write_slices(const Communicator& communicator, const fs::path& path
       if (const auto reason = write_rows(dataset, transfer, slice, call); !fault) fault = reason;
       bytes += call.rows.size() * slice.info().row_bytes();
     }
+    if (!together([&] { return dataset.close(); }) && !fault) fault = dataset.reason();
     agree(communicator, [&] {
       if (fault) throw failure("write dataset " + slice.name, *fault, path);
     });

@@ -3,10 +3,12 @@
 #include <mpi.h>
 
 #include "mpi/check.h"
+#include "mpi/wait_monitor.h"
 
 namespace trellis {
 
 NodePlace node_place(const Communicator& communicator) {
+  const MonitoredWait monitored("the making of a communicator");
   MPI_Comm node = MPI_COMM_NULL;
   check_mpi(MPI_Comm_split_type(communicator.get(), MPI_COMM_TYPE_SHARED, communicator.rank(), MPI_INFO_NULL, &node),
             "MPI_Comm_split_type");

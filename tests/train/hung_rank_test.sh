@@ -1,6 +1,6 @@
 #!/bin/bash
 # A rank of a run that stops, or is killed: the run ends on all ranks within mesh.timeout and a few seconds, says who waits for
-# what, and goes on from its newest checkpoint.
+# what, and goes on from its newest checkpoint. So it is wherever in a checkpoint the rank stops.
 # shellcheck disable=SC2034,SC2154
 source "$(dirname "${BASH_SOURCE[0]}")/run_helpers.sh"
 
@@ -44,5 +44,20 @@ tells stopped0 "^SILENT: rank 0"
 
 strike KILL 2 137 killed
 tells killed "signal 9"
+
+# in every call of a checkpoint that makes a communicator, opens the file or closes it
+mpicc -shared -fPIC -O1 -o stop_in_call.so "$SOURCE_DIR/tests/train/stop_in_call.c" || exit 1
+for call in MPI_Comm_dup MPI_File_open MPI_File_close; do
+  for ((at = 1; at <= 9; at++)); do
+    rm -rf within
+    timeout -k 1 30 mpirun -n 2 env STOP_CALL="$call" STOP_AT="$at" STOP_RANK=0 STOP_PATH=within/checkpoints LD_PRELOAD="$work/stop_in_call.so" \
+      "$trellis" train --config small.ini --data text --run within train.steps=2 checkpoint.every=2 mesh.timeout=1 > within.log 2>&1
+    code=$?
+    [ "$code" != 0 ] || break  # there are no more such calls
+    [ "$code" = 76 ] || { fail "stopped in $call $at: exit code $code instead of 76"; cat within.log; pkill -9 -f -- "--run within"; }
+    tells within "SILENT: rank 0"
+  done
+  [ "$at" -gt 1 ] && [ "$code" = 0 ] || fail "a checkpoint should have between 1 and 8 of $call"
+done
 
 finish "a run of which a rank dies or hangs ends with a report"
