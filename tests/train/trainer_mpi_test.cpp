@@ -194,7 +194,7 @@ TEST_F(StepsAhead, EndAtTheStepThatFailed) {
 
 // A step that cannot even be started does not hide those before it.
 TEST_F(StepsAhead, TellOfTheStepsBeforeOneThatCannotBeStarted) {
-  if (world.size() > 1) GTEST_SKIP() << "one rank's input ends the job";
+  if (world.size() > 1) GTEST_SKIP() << "a rank whose input is damaged ends the whole job, this test with it";
   constexpr std::size_t kWindow = 20'000;  // more than is read at once
   std::vector<std::uint32_t> ids = text_of(4 * kWindow + 1);
   ids[2 * kWindow + 100] = kVocabulary + 3;  // no word, in the third window
