@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/errors.h"
+#include "base/system_error.h"
 #include "corpus/utf8.h"
 #include "preprocessing/interruption.h"
 
@@ -21,7 +22,7 @@ static_assert(kBlockBytes > 2 * kMaxWordBytes);
 
 std::int64_t modified_ns(const File& file) {
   struct stat status {};
-  if (::fstat(file.descriptor(), &status) != 0) throw_read_error(file.path(), errno);
+  if (::fstat(file.descriptor(), &status) != 0) throw_unreadable(file.path(), errno);
   return status.st_mtim.tv_sec * 1'000'000'000LL + status.st_mtim.tv_nsec;
 }
 

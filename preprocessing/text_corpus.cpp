@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/errors.h"
+#include "base/system_error.h"
 #include "base/version.h"
 #include "corpus/atomic_directory.h"
 #include "corpus/content_hash.h"
@@ -73,9 +74,8 @@ class Builder {
   std::optional<Vocabulary> reused_vocabulary() const {
     if (!options_.vocabulary) return std::nullopt;
     const std::filesystem::path& path = *options_.vocabulary;
-    std::error_code ignored;
-    Vocabulary vocabulary =
-        std::filesystem::is_directory(path, ignored) ? Corpus::open(path).load_vocabulary() : read_vocabulary(path);
+    Vocabulary vocabulary = kind_of_path(path) == PathKind::directory ? Corpus::open(path).load_vocabulary()
+                                                                      : read_vocabulary(path);
     if (vocabulary.unit() != options_.unit)
       throw DataError(fmt::format("has unit {}, expected {}", unit_name(vocabulary.unit()), unit_name(options_.unit)),
                       path.string(),

@@ -31,7 +31,8 @@ const Kind* find_kind(const ManifestObject& manifest) {
 }
 
 void expect_version(const ManifestObject& manifest, const Kind& kind) {
-  if (!manifest.has("format_version") || manifest["format_version"] != kind.version)
+  if (!manifest.has("format_version") || !manifest["format_version"].is_number_integer() ||
+      manifest["format_version"] != kind.version)
     manifest.refuse("format_version", fmt::format("is not {}, the version that this program reads", kind.version));
 }
 

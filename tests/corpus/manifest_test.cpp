@@ -31,6 +31,14 @@ TEST(Manifest, ReadsBackWhatWasWritten) {
   EXPECT_EQ(read_manifest(directory.path()), good());
 }
 
+TEST(Manifest, OfManyShardsIsRead) {
+  Manifest many = good();
+  SplitEntry& split = many.splits["train"];
+  split = {100'000, 0, {}};
+  for (int i = 0; i < 100'000; ++i) split.shards.push_back({shard_file_name("train", i), 1, 4100, kHash});
+  EXPECT_EQ(parse_manifest(manifest_text(many), "m"), many);
+}
+
 // What parsing says of the good manifest after the JSON patch at `pointer`.
 std::string with(const std::string& pointer, const json& value) {
   json changed = json::parse(manifest_text(good()));
@@ -43,6 +51,7 @@ struct Change {
 };
 constexpr Change kChanges[] = {
     {"/format", R"("other")", "'format' is not 'trellis-corpus': this is no corpus"},
+    {"/format_version", "1.0", "'format_version' is not 1, the version that this program reads"},
     {"/format_version", "2", "'format_version' is not 1, the version that this program reads"},
     {"/unit", R"("morpheme")", "'unit' is not word, char or byte"},
     {"/unit", "7", "'unit' is number, expected a string"},
@@ -116,6 +125,11 @@ TEST(Manifest, SurvivesWhatIsNoJsonAtAll) {
   std::string keys = "{";
   for (int i = 0; i < 100'000; ++i) keys += "\"a\":{\"a\":";
   EXPECT_THAT(parsing(keys), HasSubstr("65: manifest is"));
+  EXPECT_THAT(parsing(R"({"format": 1, "format": 2})"), HasSubstr("65: manifest has the key \"format\" twice"));
+  EXPECT_THAT(parsing(manifest_text(good()) + std::string("\0{}", 3)), HasSubstr("65: manifest is not valid JSON: it has a NUL"));
+  std::string flat = "[0";
+  for (int i = 0; i < 2'000'000; ++i) flat += ",0";
+  EXPECT_THAT(parsing(flat + "]"), HasSubstr("65: manifest has more than 2000000 values"));
   EXPECT_THAT(parsing(std::string((64 << 20) + 1, ' ')),
               HasSubstr("manifest has 67108865 bytes, at most 67108864 are read"));
 }
