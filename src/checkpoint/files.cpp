@@ -143,7 +143,8 @@ void sync_directory(const fs::path& directory) {
 }
 
 void publish_directory(const fs::path& from, const fs::path& to, const fs::path& replaced) {
-  if (kind_of_entry(to) == PathKind::absent) {
+  std::error_code unknown;  // what cannot be looked at may be there: the exchange below tells
+  if (fs::symlink_status(to, unknown).type() == fs::file_type::not_found) {
     if (::rename(from.c_str(), to.c_str()) != 0) throw_write_error(errno, "rename the folder to " + to.string(), from);
     return;
   }
