@@ -22,7 +22,9 @@ before=$(state_of "$work/checkpoints")  # of the steps 2 and 3
 
 # failing RANKS RANK CALL PATH ERRNO: what `newest` says when these calls fail
 failing() {
-  timeout 60 mpirun -n "$1" env FAIL_RANK="$2" FAIL_CALL="$3" FAIL_PATH="$4" FAIL_ERRNO="$5" FAIL_AT=1 \
+  local launcher=()
+  [ "$1" = 1 ] || launcher=(mpirun -n "$1")
+  timeout 60 "${launcher[@]}" env FAIL_RANK="$2" FAIL_CALL="$3" FAIL_PATH="$4" FAIL_ERRNO="$5" FAIL_AT=1 \
     LD_PRELOAD="$work/failing_calls.so" "$program" newest "$work/checkpoints" 301 2>&1
 }
 
