@@ -54,7 +54,7 @@ void refuse_newer(const std::string& text, const std::string& where) {
   if (version.is_number_unsigned() && version > kFormatVersion) throw_other_version(version, where);
 }
 
-void check_own_hash(std::string text, const std::string& where) {
+void check_own_hash(const std::string& text, const std::string& where) {
   if (!text.starts_with(kHashPrefix) || text.size() < kHashPrefix.size() + kHashDigits) {
     refuse_newer(text, where);
     throw DamagedError("not the manifest of a trellis checkpoint", where, "give the folder of a checkpoint, step-...");
