@@ -91,7 +91,7 @@ void read_weights(const ImportFlags& flags, const Settings& settings, const Data
 
 ExitCode import_weights(const Ranks& ranks, const MpiSession& session, const ImportFlags& flags, const LoadedSettings& loaded) {
   const Settings& settings = loaded.settings;
-  use_threads(settings.train.threads, session);
+  use_threads(settings.train.threads, session, ranks);
   const RunDirectory directory(flags.run);
   directory.refuse_existing(ranks.world);
   const Dataset data = agree(ranks.world, [&] {

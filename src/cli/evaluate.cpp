@@ -141,7 +141,7 @@ void print(const EvaluateFlags& flags, const EvaluationCut& cut, const Checkpoin
 }
 
 ExitCode evaluate(const Ranks& ranks, const MpiSession& session, const EvaluateFlags& flags) {
-  use_threads(static_cast<int>(flags.threads), session);
+  use_threads(flags.threads, session, ranks);
   const CheckpointReader reader = flags.chosen.open(ranks);
   CheckpointState state = agree(ranks.world, [&] { return read_state(reader); });
   const Dataset data = agree(ranks.world, [&] {

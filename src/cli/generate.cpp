@@ -191,7 +191,7 @@ ExitCode generate(const Ranks& ranks, const MpiSession& session, const GenerateF
     throw AgreedError<ExitCode::wrong_flags>(fmt::format("trellis generate is one process, but mpirun has started {}", ranks.size()), "command line",
                                              "start it without mpirun", ranks.size());
   }
-  use_threads(static_cast<int>(flags.threads), session);
+  use_threads(flags.threads, session, ranks);
   std::string prompt = flags.prompt_file.empty() ? flags.prompt : read_all(flags.prompt_file);
   const CheckpointReader reader = flags.chosen.open(ranks);
   const std::string checkpoint = reader.path().string();

@@ -131,7 +131,7 @@ struct PlanFlags {
 
 ExitCode measure_and_print(const PlanFlags& flags, const Ranks& ranks, const MpiSession& session) {
   const Settings& settings = flags.loaded.settings;
-  use_threads(settings.train.threads, session);
+  use_threads(settings.train.threads, session, ranks);
   const int for_ranks = flags.ranks > 0 ? static_cast<int>(flags.ranks) : ranks.size();
   const at::Device device = choose_device(ranks.world, settings.train.device);
   const MeshGroups groups = mesh_groups_on(ranks, device, Mesh{.data = ranks.size()});

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <string>
@@ -23,8 +24,9 @@ int run_on_ranks(CommandLine& line, std::span<const std::string> arguments, cons
                  const std::function<ExitCode(const Ranks&, const MpiSession&)>& work,
                  const std::function<std::chrono::milliseconds()>& timeout = {});
 
-// Called by `work` once the settings are known. threads: CPU threads of this rank; 0: cores over the ranks of the machine, unless
-// OMP_NUM_THREADS says otherwise.
-void use_threads(int threads, const MpiSession& session);
+// Collective; called by `work` once the settings are known. Gives this rank the CPU threads that it computes with, and tells what
+// keeps it from having more. threads: as many, but no more than the processors that the rank may run on; 0: what OMP_NUM_THREADS
+// says, or else its share of the machine (plan/thread_share.h). Throws ConfigError, on every rank, where so many cannot be started.
+void use_threads(std::int64_t threads, const MpiSession& session, const Ranks& ranks);
 
 }  // namespace trellis

@@ -83,7 +83,7 @@ int train_command(std::span<const std::string> arguments) {
     return true;
   };
   const auto work = [&](const Ranks& ranks, const MpiSession& session) {
-    use_threads(request.settings.settings.train.threads, session);
+    use_threads(request.settings.settings.train.threads, session, ranks);
     return train(ranks, request);
   };
   return run_on_ranks(line, arguments, prepare, work, [&] { return std::chrono::seconds(request.settings.settings.mesh.timeout); });

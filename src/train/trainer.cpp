@@ -20,6 +20,7 @@
 #include "mpi/agreement.h"
 #include "report/format.h"
 #include "train/checkpointing.h"
+#include "train/compute_threads.h"
 #include "train/compute_device.h"
 #include "train/dataset.h"
 #include "train/from_settings.h"
@@ -52,6 +53,7 @@ class Trainer {
   void validate_now(bool epoch_ended);
   void save();
   void observe_plateau(double loss_nats, bool epoch_ended);
+  void adapt_threads();
   void start_step();
   // Waits for the numbers of all steps but the last `under_way`, and reports them.
   void finish_steps(std::size_t under_way = 0);
@@ -278,6 +280,14 @@ void Trainer::save() {
   });
 }
 
+void Trainer::adapt_threads() {
+  if (ranks_.threads == nullptr) return;
+  if (const auto remark = ranks_.threads->adapt(); remark && ranks_.rank() == 0) {
+    report_.clear();
+    log_info("{}", *remark);
+  }
+}
+
 void Trainer::start_step() {
   const double learning_rate = learning_rate_at(schedule_, state_.step, state_.epoch, state_.plateau.falls);
   StartedStep started = [&] {
@@ -355,6 +365,7 @@ ExitCode Trainer::run() {
       finish_steps();
       profile_->begin();
     }
+    adapt_threads();
     start_step();
     finish_steps(ahead);
 
