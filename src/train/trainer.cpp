@@ -101,6 +101,7 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
   device_ = choose_device(ranks_.world, settings_.train.device);
   set_product_precision(trains_with_tf32(settings_));
   const at::TensorOptions options = agree(ranks_.world, [&] { return tensor_options_from(settings_, device_); });
+  if (ranks_.threads != nullptr && settings_.model.experts > 0) ranks_.threads->keep();  // whose exponentials depend on how rows are dealt
   schedule_ = schedule_from(settings_);
   groups_.emplace(mesh_groups_on(ranks_, device_, mesh_from(settings_, ranks_.size())));
   task_ = make_training_task(ranks_, *groups_, data_, settings_, shape, options);
