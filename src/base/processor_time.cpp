@@ -1,12 +1,10 @@
 #include "base/processor_time.h"
 
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <fstream>
 #include <sstream>
 #include <string_view>
@@ -22,10 +20,9 @@ double seconds_of(clockid_t clock) {
 
 }  // namespace
 
-std::optional<double> busy_seconds(const std::string& proc_stat, std::span<const int> processors, bool with_low_priority,
-                                   double ticks_per_second) {
+std::optional<ProcessorTime> busy_time(const std::string& proc_stat, std::span<const int> processors, double ticks_per_second) {
   constexpr std::string_view kPrefix = "cpu";
-  double ticks = 0;
+  ProcessorTime time;
   std::size_t found = 0;
   std::istringstream lines(proc_stat);
   for (std::string line; std::getline(lines, line);) {
@@ -37,22 +34,23 @@ std::optional<double> busy_seconds(const std::string& proc_stat, std::span<const
     // user, nice, system, idle, iowait, irq, softirq, steal
     std::array<double, 8> spent{};
     for (double& value : spent) words >> value;
-    ticks += spent[0] + (with_low_priority ? spent[1] : 0) + spent[2] + spent[5] + spent[6] + spent[7];
+    time.busy += (spent[0] + spent[1] + spent[2] + spent[5] + spent[6] + spent[7]) / ticks_per_second;
+    time.polite += spent[1] / ticks_per_second;
     ++found;
   }
   if (found != processors.size()) return std::nullopt;
-  return ticks / ticks_per_second;
+  return time;
 }
 
 std::optional<ProcessorTime> processor_time(std::span<const int> processors) {
   std::ifstream file("/proc/stat");
   std::ostringstream text;
   text << file.rdbuf();
-  errno = 0;
-  const bool low_priority = getpriority(PRIO_PROCESS, 0) > 0 && errno == 0;  // then its own work is counted there
-  const auto busy = busy_seconds(text.str(), processors, low_priority, static_cast<double>(sysconf(_SC_CLK_TCK)));
-  if (!busy) return std::nullopt;
-  return ProcessorTime{.busy = *busy, .own = seconds_of(CLOCK_PROCESS_CPUTIME_ID), .wall = seconds_of(CLOCK_MONOTONIC)};
+  std::optional<ProcessorTime> time = busy_time(text.str(), processors, static_cast<double>(sysconf(_SC_CLK_TCK)));
+  if (!time) return std::nullopt;
+  time->own = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+  time->wall = seconds_of(CLOCK_MONOTONIC);
+  return time;
 }
 
 double taken_by_others(const ProcessorTime& before, const ProcessorTime& after) {

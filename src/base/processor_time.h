@@ -10,17 +10,17 @@ namespace trellis {
 
 // Seconds since some moment in the past.
 struct ProcessorTime {
-  double busy = 0;  // that the processors asked about have worked for anybody, or were taken by a hypervisor
-  double own = 0;   // that this process has worked
+  double busy = 0;    // that the processors asked about have worked for anybody, or were taken by a hypervisor
+  double polite = 0;  // of these: for processes of low priority
+  double own = 0;     // that this process has worked
   double wall = 0;  // of a steady clock
 };
 
 // processors: numbers, as in base/processors.h. Empty where the kernel does not tell.
 std::optional<ProcessorTime> processor_time(std::span<const int> processors);
 
-// The first number from the text of /proc/stat, in seconds. Work of low priority counts only if `with_low_priority`: it gives way to
-// others. Empty unless every one of the processors is told of.
-std::optional<double> busy_seconds(const std::string& proc_stat, std::span<const int> processors, bool with_low_priority, double ticks_per_second);
+// The first two from the text of /proc/stat. Empty unless every one of the processors is told of.
+std::optional<ProcessorTime> busy_time(const std::string& proc_stat, std::span<const int> processors, double ticks_per_second);
 
 // How many processors' worth of time others took between two moments; at least 0.
 double taken_by_others(const ProcessorTime& before, const ProcessorTime& after);

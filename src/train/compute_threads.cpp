@@ -15,6 +15,7 @@ namespace {
 
 constexpr double kSeconds = 0.5;       // from one look to the next
 constexpr double kFirstSeconds = 0.1;  // of start-up are enough for the first
+constexpr double kTrialSeconds = 30;   // from one trial of all threads to the next
 constexpr int kCalm = 2;               // looks in a row that must agree before threads are added
 
 // Whether a sum over many rows, which a library may deal out among threads, has the same bits with one thread and with `threads`.
@@ -44,8 +45,14 @@ std::optional<std::string> ComputeThreads::adapt() {
   const std::optional<ProcessorTime> time = processor_time(processors_);
   if (!time) return std::nullopt;
   const double taken = taken_by_others(*seen_, *time);
+  const double politely = (time->polite - seen_->polite) / std::max(1e-9, time->wall - seen_->wall);
   seen_ = time;
   const int wanted = threads_beside(taken, static_cast<int>(processors_.size()), most_);
+  if (may_vary_ && now_ < most_ && wanted < most_ && politely > taken / 2 && time->wall - tried_ > kTrialSeconds) {
+    tried_ = time->wall;
+    at::set_num_threads(now_ = most_);
+    return std::nullopt;
+  }
   const bool fewer = wanted < now_;
   calm_ = wanted > now_ ? calm_ + 1 : 0;
   if (may_vary_ && (fewer || calm_ == kCalm)) {

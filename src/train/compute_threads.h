@@ -21,8 +21,10 @@ class ComputeThreads {
   void keep() { may_vary_ = false; }
 
   // To be called between steps; does something twice a second at the most. Looks at what others took of the processors since the
-  // last time and sets the number of threads by plan/thread_share.h; more of them only when that has been so twice. Gives what is
-  // worth telling: the first time that threads are taken away, and that they should be where the number must stay.
+  // last time and sets the number of threads by plan/thread_share.h; more of them only when that has been so twice. Processes of low
+  // priority take what is left over, or, where the kernel groups by sessions, as much as any: every now and then all threads are
+  // tried against them. Gives what is worth telling: the first time that threads are taken away, and that they should be where the
+  // number must stay.
   std::optional<std::string> adapt();
 
   int most() const { return most_; }
@@ -33,7 +35,8 @@ class ComputeThreads {
   bool may_vary_ = true, first_ = true, told_ = false;
   std::vector<int> processors_;
   std::optional<ProcessorTime> seen_;
-  int calm_ = 0;  // times in a row that more threads would have been right
+  int calm_ = 0;       // times in a row that more threads would have been right
+  double tried_ = 0;   // when all threads were last tried against processes of low priority
 };
 
 }  // namespace trellis

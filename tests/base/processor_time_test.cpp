@@ -13,16 +13,16 @@ namespace {
 constexpr const char* kStat =
     "cpu  111 22 33 44 5 6 7 8 0 0\ncpu0 100 20 30 4000 50 6 7 8 0 0\ncpu1 11 2 3 44 5 0 0 0 0 0\ncpu10 1 0 0 0 0 0 0 0 0 0\nintr 5 cpu3\n";
 
-TEST(BusySeconds, AddWhatIsNeitherIdleNorWaiting) {
-  EXPECT_DOUBLE_EQ(busy_seconds(kStat, std::vector{0}, true, 100).value(), 1.71);
-  EXPECT_DOUBLE_EQ(busy_seconds(kStat, std::vector{0}, false, 100).value(), 1.51);
-  EXPECT_DOUBLE_EQ(busy_seconds(kStat, std::vector{1, 10}, true, 100).value(), 0.17);
+TEST(BusyTime, AddsWhatIsNeitherIdleNorWaiting) {
+  EXPECT_DOUBLE_EQ(busy_time(kStat, std::vector{0}, 100)->busy, 1.71);
+  EXPECT_DOUBLE_EQ(busy_time(kStat, std::vector{0}, 100)->polite, 0.2);
+  EXPECT_DOUBLE_EQ(busy_time(kStat, std::vector{1, 10}, 100)->busy, 0.17);
 }
 
-TEST(BusySeconds, AreUnknownWhereAProcessorIsNotToldOf) {
-  EXPECT_FALSE(busy_seconds(kStat, std::vector{0, 3}, true, 100));
-  EXPECT_FALSE(busy_seconds("", std::vector{0}, true, 100));
-  EXPECT_FALSE(busy_seconds("intr 5\n", std::vector{0}, true, 100));
+TEST(BusyTime, IsUnknownWhereAProcessorIsNotToldOf) {
+  EXPECT_FALSE(busy_time(kStat, std::vector{0, 3}, 100));
+  EXPECT_FALSE(busy_time("", std::vector{0}, 100));
+  EXPECT_FALSE(busy_time("intr 5\n", std::vector{0}, 100));
 }
 
 TEST(TakenByOthers, IsTheWorkOfOthersOverTime) {
