@@ -10,8 +10,8 @@
 #include <thread>
 
 #include "base/errors.h"
+#include "base/stop_request.h"
 #include "corpus/utf8.h"
-#include "preprocessing/interruption.h"
 
 namespace trellis {
 namespace {
@@ -128,7 +128,7 @@ void for_each_block(const std::vector<TextFile>& files, Unit unit, int threads,
         const std::lock_guard lock(reading);
         mine = taken++;
         try {
-          check_interruption();
+          throw_if_stop_requested();
           block = source.next(buffer);
         } catch (...) {
           problem = std::current_exception();

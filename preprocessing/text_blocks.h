@@ -32,8 +32,8 @@ TextFile look_at(const std::filesystem::path& path);
 // Calls `work` for every block of `files`, in as many threads, then `finish` for each in the text's order, one at a
 // time. Both get the block and the number of the thread, below `threads`. What work throws is thrown here, the first in
 // the text's order. A byte order mark at the start of a file is left out unless unit is byte. Throws DataError for a
-// file that changes meanwhile, or that has a word of more than kMaxWordBytes. Stops at an interruption
-// (preprocessing/interruption.h).
+// file that changes meanwhile, or that has a word of more than kMaxWordBytes. Stops at a request
+// (base/stop_request.h).
 void for_each_block(const std::vector<TextFile>& files, Unit unit, int threads,
                     const std::function<void(const TextBlock&, int thread)>& work,
                     const std::function<void(const TextBlock&, int thread)>& finish);

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/errors.h"
+#include "base/output.h"
 #include "base/version.h"
 #include "config/command_line.h"
 #include "preprocessing/progress.h"
@@ -21,18 +22,18 @@ void print_summary(const TextCorpusOptions& options, const Manifest& manifest, d
       const std::uintmax_t size = std::filesystem::file_size(path, ignored);
       if (!ignored) bytes += size;
     }
-  fmt::print("{}\n", options.output.string());
+  print_output("{}\n", options.output.string());
   for (const std::string_view name : kSplitNames) {
     const auto split = manifest.splits.find(std::string(name));
     if (split == manifest.splits.end()) continue;
     const SplitEntry& entry = split->second;
-    fmt::print("  {:<10} {:>14} tokens in {} shard{}, <unk> {:.2f} %\n", name, grouped(entry.tokens),
+    print_output("  {:<10} {:>14} tokens in {} shard{}, <unk> {:.2f} %\n", name, grouped(entry.tokens),
                entry.shards.size(), entry.shards.size() == 1 ? "" : "s",
                100.0 * static_cast<double>(entry.unknown) / static_cast<double>(entry.tokens));
   }
-  fmt::print("  {:<10} {:>14} {}s, hash {}\n", "vocabulary", grouped(manifest.vocabulary.words),
+  print_output("  {:<10} {:>14} {}s, hash {}\n", "vocabulary", grouped(manifest.vocabulary.words),
              unit_name(manifest.unit), manifest.vocabulary.hash);
-  fmt::print("  {:.1f} MB of text in {:.2f} s, {:.0f} MB/s\n", static_cast<double>(bytes) / 1e6, seconds,
+  print_output("  {:.1f} MB of text in {:.2f} s, {:.0f} MB/s\n", static_cast<double>(bytes) / 1e6, seconds,
              static_cast<double>(bytes) / 1e6 / seconds);
 }
 
@@ -67,10 +68,10 @@ ExitCode text_command(std::span<const std::string> arguments) {
       .add("threads", "N", "threads; 0: one for each core", threads, {0, 256});
   switch (line.parse(arguments)) {
     case CommandLine::Parsed::help:
-      fmt::print("{}", line.help());
+      write_output(line.help());
       return ExitCode::done;
     case CommandLine::Parsed::version:
-      fmt::print("trellis-preprocess {}\n", kVersion);
+      print_output("trellis-preprocess {}\n", kVersion);
       return ExitCode::done;
     case CommandLine::Parsed::ready:
       break;

@@ -5,13 +5,13 @@
 #include <utility>
 
 #include "base/errors.h"
+#include "base/stop_request.h"
 #include "base/version.h"
 #include "corpus/atomic_directory.h"
 #include "corpus/content_hash.h"
 #include "corpus/corpus.h"
 #include "corpus/text_error.h"
 #include "corpus/token_encoder.h"
-#include "preprocessing/interruption.h"
 #include "preprocessing/token_counter.h"
 
 namespace trellis {
@@ -64,7 +64,7 @@ class Builder {
         manifest.splits[std::string(kSplitNames[split])] =
             encode(split, tokens[split], encoder, manifest.vocabulary.hash);
     write_manifest(directory_.path(), manifest);
-    check_interruption();
+    throw_if_stop_requested();
     directory_.commit();
     return manifest;
   }

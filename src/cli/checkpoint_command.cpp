@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/output.h"
+#include "base/stop_request.h"
 #include "base/version.h"
 #include "checkpoint/run_lock.h"
 #include "cli/chosen_checkpoint.h"
@@ -115,11 +117,13 @@ ExitCode import_weights(const Ranks& ranks, const MpiSession& session, const Imp
     state.averaged_updates = 0;
   }
 
+  agree(ranks.world, [] { throw_if_stop_requested(); });
+  const AnswersStops to_the_end;  // a checkpoint that is begun is finished
   const RunLock lock(ranks.world, directory.path());
   directory.write_settings(ranks.world, to_ini(settings));
   const WriteReport report = save_checkpoint(ranks, directory.checkpoints(), training, {.run = state, .settings = settings, .data = data.identity()});
   if (ranks.rank() == 0) {
-    fmt::print("{}: {} parameters\n", report.path.string(), format_count(static_cast<double>(training.weights().layout().count())));
+    print_output("{}: {} parameters\n", report.path.string(), format_count(static_cast<double>(training.weights().layout().count())));
   }
   return ExitCode::done;
 }
@@ -177,7 +181,7 @@ ExitCode export_weights(const Ranks& ranks, const ExportFlags& flags) {
     load_weights(reader, weights);
     write_published_weights(flags.weights, shape, weights,
                             {{"format", "pt"}, {"program", fmt::format("trellis {}", kVersion)}, {"step", std::to_string(reader.step())}});
-    fmt::print("{}: the weights of {}\n", flags.weights, reader.path().string());
+    print_output("{}: the weights of {}\n", flags.weights, reader.path().string());
   });
   return ExitCode::done;
 }

@@ -6,7 +6,10 @@
 #include <cstring>
 #include <numbers>
 #include <optional>
+#include <utility>
 
+#include "base/output.h"
+#include "base/stop_request.h"
 #include "cli/chosen_checkpoint.h"
 #include "cli/commands.h"
 #include "cli/ranks_environment.h"
@@ -104,6 +107,7 @@ void write_log(const Ranks& ranks, const EvaluateFlags& flags, const Dataset& da
       if (owner == ranks.rank()) std::copy_n(own.begin() + first, count, block.begin());
       ranks.world.broadcast(std::as_writable_bytes(std::span(block)), owner);
       agree(ranks.world, [&] {
+        throw_if_stop_requested();
         if (!writes) return;
         for (const ScoredToken& scored : block) {
           tokens->read(scored.position, ids);
@@ -128,13 +132,13 @@ void print(const EvaluateFlags& flags, const EvaluationCut& cut, const Checkpoin
       json.update({{"tokens", result.scored}, {"window", cut.window}, {"discard", cut.discard}, {"context", cut.context},
                    {"loss_nats_per_token", result.loss_nats}, {"perplexity", perplexity}, {"bits_per_token", bits}});
     }
-    fmt::print("{}\n", json.dump());
+    print_output("{}\n", json.dump());
   } else if (result.accuracy) {
-    fmt::print("checkpoint  {}\nsplit       {}: {} sequences\nloss        {:.6f} nats a sequence\naccuracy    {}\n", checkpoint, flags.split,
+    print_output("checkpoint  {}\nsplit       {}: {} sequences\nloss        {:.6f} nats a sequence\naccuracy    {}\n", checkpoint, flags.split,
                result.scored, result.loss_nats, format_accuracy(*result.accuracy));
   } else {
     const std::string history = cut.discard > 0 ? fmt::format("history discarded, {} steps to build it up", cut.discard) : "history handed on";
-    fmt::print("checkpoint  {}\nsplit       {}: {} tokens scored ({} lane(s), windows of {} steps, {})\nloss        {:.6f} nats a token\n"
+    print_output("checkpoint  {}\nsplit       {}: {} tokens scored ({} lane(s), windows of {} steps, {})\nloss        {:.6f} nats a token\n"
                "perplexity  {:.4f}\nbits        {:.6f} a {}\n",
                checkpoint, flags.split, result.scored, cut.lanes, cut.window, history, result.loss_nats, perplexity, bits, unit);
   }
@@ -163,12 +167,20 @@ ExitCode evaluate(const Ranks& ranks, const MpiSession& session, const EvaluateF
   Parameters weights(ParameterLayout(shape), options);
   agree(ranks.world, [&] { load_weights(reader, weights); });
   const MeshGroups groups = make_mesh_groups({.data = ranks.size()}, ranks.group, {});  // every rank has all weights
+  // Nothing is kept of an evaluation that a signal cuts off.
+  const auto at_pause = [&](const Pause& pause) {
+    if (!pause.stop) return;
+    throw AgreedError<ExitCode::stopped_early>(fmt::format("stopped by a signal after {} of {} windows: there is no result", pause.done, pause.count),
+                                               "", "", ranks.size());
+  };
+  std::optional<AnswersStops> answers_stops(std::in_place);
   EvaluationResult result;
   if (flags.log_probabilities.empty()) {
-    result = make_evaluator(ranks, groups, data, flags.split, cut, state.settings, shape, options)->run(weights);
+    result = make_evaluator(ranks, groups, data, flags.split, cut, state.settings, shape, options)->run(weights, at_pause);
   } else {
     std::vector<ScoredToken> scored;
-    result = make_text_evaluator(ranks, groups, data, flags.split, cut, shape, options)->run(weights, scored);
+    result = make_text_evaluator(ranks, groups, data, flags.split, cut, shape, options)->run(weights, at_pause, scored);
+    answers_stops.reset();
     std::optional<TokenLog> log;
     agree(ranks.world, [&] {
       if (logs) log.emplace(flags.log_probabilities);

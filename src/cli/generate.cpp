@@ -1,7 +1,7 @@
 // trellis generate: text from a language model, token by token.
 #include <fcntl.h>
 #include <fmt/core.h>
-#include <signal.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "base/log.h"
+#include "base/stop_request.h"
 #include "cli/chosen_checkpoint.h"
 #include "cli/commands.h"
 #include "cli/ranks_environment.h"
@@ -28,7 +29,6 @@
 #include "train/compute_device.h"
 #include "train/dataset.h"
 #include "train/from_settings.h"
-#include "train/signals.h"
 
 namespace trellis {
 namespace {
@@ -96,6 +96,9 @@ std::string read_all(const std::string& path) {
   std::string text;
   std::array<char, 65536> block;
   while (true) {
+    pollfd waiting{descriptor, POLLIN, 0};  // somebody may be typing, and end it with Ctrl-C
+    throw_if_stop_requested();
+    if (::poll(&waiting, 1, 100) <= 0) continue;
     const ssize_t got = ::read(descriptor, block.data(), block.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw_read_error(standard_input ? "standard input" : path, errno);
@@ -107,8 +110,6 @@ std::string read_all(const std::string& path) {
 // Standard output, unbuffered: who reads sees every token when it is there.
 class TextOutput {
  public:
-  TextOutput() { ::signal(SIGPIPE, SIG_IGN); }
-
   // false when nobody reads any more, which is no error: there is no use in going on. Throws WriteError.
   bool write(std::string_view text) {
     while (!text.empty()) {
@@ -167,9 +168,9 @@ ExitCode generate_text(const GenerateFlags& flags, const Beginning& start, const
   TextOutput output;
   bool read_by_someone = !flags.echo || output.write(start.text);
   stream.read(start.tokens);
-  const SignalRequests signals;
+  const AnswersStops answers_stops;
   std::int64_t drawn = 0;
-  while (drawn < flags.tokens && read_by_someone && !signals.stop_requested()) {
+  while (drawn < flags.tokens && read_by_someone && !stop_requested()) {
     const at::Tensor log_probabilities = stream.log_probabilities();
     std::int64_t token = 0;
     try {

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include "base/errors.h"
+#include "base/output.h"
+#include "base/self_watch.h"
 #include "base/version.h"
 #include "cli/ranks_environment.h"
 #include "config/command_line.h"
@@ -104,10 +106,10 @@ bool replay(const ParityFlags& flags, const std::string& path, at::TensorOptions
     const bool within = result.error <= limit;
     passed = passed && within;
     if (result.error >= worst.error) worst = result;
-    if (prints && !flags.quiet) fmt::print("{} step {} {:<24} {:.2e}{}\n", path, result.step, result.quantity, result.error, within ? "" : "  ABOVE THE LIMIT");
+    if (prints && !flags.quiet) print_output("{} step {} {:<24} {:.2e}{}\n", path, result.step, result.quantity, result.error, within ? "" : "  ABOVE THE LIMIT");
   }
   if (prints) {
-    fmt::print("{}: {} {}: largest error {:.2e} (step {}, {}), limit {:.0e}\n", path, flags.dtype, passed ? "passed" : "FAILED", worst.error,
+    print_output("{}: {} {}: largest error {:.2e} (step {}, {}), limit {:.0e}\n", path, flags.dtype, passed ? "passed" : "FAILED", worst.error,
                worst.step, worst.quantity, limit);
   }
   return passed;
@@ -126,12 +128,13 @@ int parity_command(const std::vector<std::string>& arguments) {
   ParityFlags flags;
   CommandLine line = flags.line();
   switch (line.parse(arguments)) {
-    case CommandLine::Parsed::help: fmt::print("{}", line.help()); return 0;
-    case CommandLine::Parsed::version: fmt::print("parity {}\n", kVersion); return 0;
+    case CommandLine::Parsed::help: write_output(line.help()); return 0;
+    case CommandLine::Parsed::version: print_output("parity {}\n", kVersion); return 0;
     case CommandLine::Parsed::ready: break;
   }
   flags.check();
   if (flags.mesh.empty()) {
+    const SelfWatch watch;
     const MeshGroups alone = lone_mesh_groups();
     return static_cast<int>(replay_all(flags, flags.device == "cuda" ? first_gpu() : at::Device(at::kCPU), {alone}));
   }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/output.h"
 #include "cli/commands.h"
 #include "cli/plan_report.h"
 #include "cli/ranks_environment.h"
@@ -125,7 +126,7 @@ struct PlanFlags {
   void print(const RunNumbers& run, const Rates& known, int for_ranks) const {
     const std::vector<PlanReport> reports = search_meshes(run, for_ranks, mesh_wishes_from(loaded.settings, loaded.origins), known);
     const PlanHeading heading{.ranks = for_ranks, .measured = measure};
-    fmt::print("{}", json ? plan_json(run, known, heading, reports) : plan_table(run, known, heading, reports, static_cast<int>(top)));
+    write_output(json ? plan_json(run, known, heading, reports) : plan_table(run, known, heading, reports, static_cast<int>(top)));
   }
 };
 

@@ -14,7 +14,10 @@
 
 #include "base/errors.h"
 #include "base/log.h"
+#include "base/output.h"
 #include "base/processors.h"
+#include "base/self_watch.h"
+#include "base/stop_request.h"
 #include "base/version.h"
 #include "cli/resident_memory.h"
 #include "comm/fault_reporter.h"
@@ -101,17 +104,20 @@ void use_threads(std::int64_t threads, const MpiSession& session, const Ranks& r
 int run_on_ranks(CommandLine& line, std::span<const std::string> arguments, const std::function<bool()>& prepare,
                  const std::function<ExitCode(const Ranks&, const MpiSession&)>& work,
                  const std::function<std::chrono::milliseconds()>& timeout) {
+  SelfWatch watch;
+  std::optional<SelfWatch::Wait> others;  // dies after MPI
   std::optional<Error> early;
   try {
     switch (line.parse(arguments)) {
-      case CommandLine::Parsed::help: fmt::print("{}", line.help()); return 0;
-      case CommandLine::Parsed::version: fmt::print("trellis {}\n", kVersion); return 0;
+      case CommandLine::Parsed::help: write_output(line.help()); return 0;
+      case CommandLine::Parsed::version: print_output("trellis {}\n", kVersion); return 0;
       case CommandLine::Parsed::ready: break;
     }
     if (!prepare()) return 0;
   } catch (const Error& error) {
     early = error;
   }
+  const std::chrono::milliseconds patience = timeout ? timeout() : kDefaultWatchdogTimeout;
   return_freed_memory();
   // Intel's library then adds up products in one order, whatever the number of threads; it costs nothing measurable. It looks at
   // this at its first product.
@@ -119,20 +125,28 @@ int run_on_ranks(CommandLine& line, std::span<const std::string> arguments, cons
   static std::string program = "trellis";
   char* argv[] = {program.data(), nullptr};
   std::optional<FaultReporter> faults;  // dies after MPI
+  others.emplace(watch, "MPI's start", patience);
   const MpiSession session(1, argv);
-  return run_ranks(session, [&] {
+  others.emplace(watch, "their first messages", patience);
+  const int code = run_ranks(session, [&] {
     const Communicator world = Communicator::world();
-    agree_on_error(world, early);
+    agree(world, [&] {
+      if (early) throw *early;
+      throw_if_stop_requested();
+    });
     faults.emplace(world);
     const auto on_expired = [&](const Watchdog::Report& report) { faults->end_job(report); };
-    Watchdog watchdog(session.rank(), timeout ? timeout() : kDefaultWatchdogTimeout, on_expired);
+    Watchdog watchdog(session.rank(), patience, on_expired);
     const std::jthread serving = faults->serve(watchdog);
     const WatchedMpi watched(watchdog);
     const ProcessGroup group(make_backend(at::Device(at::kCPU), world, {.timeout = backend_timeout(&watchdog)}), "world", &watchdog);
+    others.reset();
     release_startup_pages();
     ComputeThreads threads;
     return work(Ranks{world, group, &threads}, session);
   });
+  others.emplace(watch, "MPI's end", patience);
+  return code;
 }
 
 }  // namespace trellis

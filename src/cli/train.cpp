@@ -1,7 +1,6 @@
 // trellis train: see docs/architecture.md; the settings are config/settings.def.
-#include <fmt/core.h>
 
-
+#include "base/output.h"
 #include "cli/commands.h"
 #include "cli/ranks_environment.h"
 #include "config/command_line.h"
@@ -20,8 +19,8 @@ struct TrainFlags {
   CommandLine line() {
     CommandLine line("trellis train --config FILE --data DIR --run DIR [flags] [section.option=value...]",
                      "Trains a network on a corpus directory. Under mpirun every rank takes its share of the lanes; without it, one\n"
-                     "process does all. A run stopped by a signal (SIGUSR2, SIGTERM, Ctrl-C) or by train.seconds saves a checkpoint\n"
-                     "and ends with 75; SIGUSR1 saves one and goes on.");
+                     "process does all. A run stopped by a signal (SIGUSR2, SIGTERM, Ctrl-C, a terminal that is gone, the soft limit\n"
+                     "of CPU time) or by train.seconds saves a checkpoint and ends with 75; SIGUSR1 saves one and goes on.");
     line.section("Flags")
         .add_repeated("config", "FILE", "settings in INI form; may be given several times, later files win; a resumed run may leave it out", config)
         .add("data", "DIR", "corpus directory made by trellis-preprocess", data)
@@ -76,7 +75,7 @@ int train_command(std::span<const std::string> arguments) {
   CommandLine line = flags.line();
   const auto prepare = [&] {
     if (flags.print) {
-      fmt::print("{}", print_config(flags.settings()));
+      write_output(print_config(flags.settings()));
       return false;
     }
     request = flags.request();

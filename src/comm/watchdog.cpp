@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/exit_codes.h"
+#include "base/last_words.h"
 #include "base/log.h"
 
 namespace trellis {
@@ -33,6 +34,7 @@ std::string Watchdog::Report::text() const {
 
 void Watchdog::end_process(const Report& report) {
   log_error("{}; ending this process", report.text());
+  say_last_words(ExitCode::watchdog);
   std::fflush(nullptr);
   std::_Exit(static_cast<int>(ExitCode::watchdog));
 }

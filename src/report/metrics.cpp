@@ -1,5 +1,6 @@
 #include "report/metrics.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cmath>
@@ -59,7 +60,37 @@ void add_loss(Json& json, double loss_nats, const std::optional<double>& accurac
   }
 }
 
+std::string line_of(const StopEvent& event) {
+  Json json = event_of("stop");
+  json["step"] = event.step;
+  json["epoch"] = event.epoch;
+  json["reason"] = event.reason;
+  json["exit_code"] = event.exit_code;
+  return line_of(json);
+}
+
+bool ends_with_stop_event(int file) {
+  char block[4096];
+  const off_t size = lseek(file, 0, SEEK_END), begin = std::max<off_t>(0, size - off_t{sizeof block});
+  const ssize_t got = pread(file, block, sizeof block, begin);
+  std::string_view last(block, static_cast<std::size_t>(std::max<ssize_t>(0, got)));
+  if (last.ends_with('\n')) last.remove_suffix(1);
+  if (const std::size_t line = last.rfind('\n'); line != std::string_view::npos) last.remove_prefix(line + 1);
+  return last.find(R"("event":"stop")") != std::string_view::npos;
+}
+
 }  // namespace
+
+void append_stop_event(const std::filesystem::path& path, const StopEvent& event) {
+  const int file = open(path.c_str(), O_RDWR | O_APPEND | O_CLOEXEC);
+  if (file < 0) return;
+  const std::string line = line_of(event);
+  const bool written = ends_with_stop_event(file) || ::write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size());
+  const int error = errno;
+  close(file);
+  errno = error;
+  if (!written) fail("append to the metrics", path.string());
+}
 
 MetricsWriter::MetricsWriter(const std::filesystem::path& path)
     : path_(path.string()), file_(open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) {
@@ -149,13 +180,6 @@ void MetricsWriter::write(const ResumeEvent& event) {
   append(line_of(json));
 }
 
-void MetricsWriter::write(const StopEvent& event) {
-  Json json = event_of("stop");
-  json["step"] = event.step;
-  json["epoch"] = event.epoch;
-  json["reason"] = event.reason;
-  json["exit_code"] = event.exit_code;
-  append(line_of(json));
-}
+void MetricsWriter::write(const StopEvent& event) { append(line_of(event)); }
 
 }  // namespace trellis

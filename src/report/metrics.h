@@ -1,5 +1,5 @@
 // The run's numbers for programs to read: JSON lines, one event each, appended to a file. docs/formats.md, "Metrics",
-// describes every event and field. Written by one process only (rank 0).
+// describes every event and field. Written by one process only (rank 0), but for the last line of a run that ends out of order.
 //
 // "Scored" counts tokens of a text, or sequences of a classifier, whose events have an accuracy.
 //
@@ -58,6 +58,10 @@ struct StopEvent {
   std::string reason = {};  // "steps", "epochs", "patience", "seconds", "signal", "error"
   int exit_code = 0;
 };
+
+// The stop event of a run that ends out of order, appended by one write by whoever can still do it: any rank, any thread. Does nothing
+// when the last line is a stop event, or there are no metrics. Throws WriteError.
+void append_stop_event(const std::filesystem::path& path, const StopEvent& event);
 
 class MetricsWriter {
  public:

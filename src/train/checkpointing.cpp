@@ -14,7 +14,7 @@
 namespace trellis {
 namespace {
 
-constexpr int kStateVersion = 3;
+constexpr int kStateVersion = 4;
 constexpr const char* kAverages = "optimizer.average.";
 
 ElementType element_type(at::ScalarType type) { return type == at::kDouble ? ElementType::float64 : ElementType::float32; }

@@ -11,6 +11,7 @@
 #include "data/window_reader.h"
 #include "model/language_stream.h"
 #include "plan/windows.h"
+#include "train/in_step.h"
 #include "train/ranks.h"
 
 namespace trellis {
@@ -24,8 +25,9 @@ struct EvaluationResult {
 class Evaluator {
  public:
   virtual ~Evaluator() = default;
-  // Collective. Every rank gets the same result.
-  virtual EvaluationResult run(const Parameters& weights) = 0;
+  // Collective. Every rank gets the same result. at_pause: called about every half second (train/in_step.h); an exception from it
+  // leaves the evaluation. It may use everything but this evaluator, and not change the weights.
+  virtual EvaluationResult run(const Parameters& weights, const AtPause& at_pause) = 0;
 };
 
 // A prediction of one token of a split.
@@ -42,12 +44,12 @@ class LanguageModelEvaluator : public Evaluator {
   LanguageModelEvaluator(const Ranks& ranks, const MeshGroups& groups, std::shared_ptr<const TokenReader> tokens, const WindowPlan& plan, const TrellisShape& shape,
                          at::TensorOptions options);
 
-  EvaluationResult run(const Parameters& weights) override;
+  EvaluationResult run(const Parameters& weights, const AtPause& at_pause) override;
   // The same, and what this rank's lanes scored, position by position; lanes in order, so positions rise over the ranks.
-  EvaluationResult run(const Parameters& weights, std::vector<ScoredToken>& scored);
+  EvaluationResult run(const Parameters& weights, const AtPause& at_pause, std::vector<ScoredToken>& scored);
 
  private:
-  EvaluationResult run(const Parameters& weights, std::vector<ScoredToken>* scored);
+  EvaluationResult run(const Parameters& weights, const AtPause& at_pause, std::vector<ScoredToken>* scored);
   void run_window(const WindowBatch& batch, double& nats, std::int64_t& count, std::vector<std::vector<ScoredToken>>* by_lane);
 
   const Ranks ranks_;

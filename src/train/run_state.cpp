@@ -9,7 +9,7 @@ using nlohmann::json;
 json RunState::to_json() const {
   json result{{"step", step},   {"epoch", epoch}, {"window", window}, {"scored", scored}, {"validations_without_best", validations_without_best},
               {"plateau", {{"recent", plateau.recent}, {"falls", plateau.falls}, {"best_before", nullptr}}}, {"best", nullptr},
-              {"averaged_updates", nullptr}, {"chunks", nullptr}};
+              {"averaged_updates", nullptr}, {"validation_due", validation_due}, {"chunks", nullptr}};
   if (averaged_updates) result["averaged_updates"] = *averaged_updates;
   if (chunks) result["chunks"] = {{"stages", chunks->stages}, {"chunks", chunks->chunks}};
   if (plateau.best_before) result["plateau"]["best_before"] = *plateau.best_before;
@@ -33,6 +33,7 @@ RunState RunState::from_json(const json& source, int version, const std::string&
     if (version >= 3 && !source.at("chunks").is_null()) {
       state.chunks = ChunkChoice{source.at("chunks").at("stages").get<std::int64_t>(), source.at("chunks").at("chunks").get<std::int64_t>()};
     }
+    if (version >= 4) source.at("validation_due").get_to(state.validation_due);
     const json& best = source.at("best");
     if (!best.is_null()) {
       state.best = BestValidation{best.at(version == 1 ? "loss_nats_per_token" : "loss_nats").get<double>(), best.at("step").get<std::int64_t>()};

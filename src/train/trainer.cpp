@@ -4,12 +4,16 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <deque>
+#include <memory>
 #include <string>
 #include <utility>
 
+#include "base/last_words.h"
 #include "base/log.h"
+#include "base/stop_request.h"
 #include "base/time_span.h"
 #include "checkpoint/catalogue.h"
 #include "checkpoint/run_lock.h"
@@ -29,12 +33,19 @@
 #include "train/run_directory.h"
 #include "train/run_numbers_from.h"
 #include "train/run_report.h"
-#include "train/signals.h"
 #include "train/step.h"
 #include "train/stop_rules.h"
 
 namespace trellis {
 namespace {
+
+// Thrown on all ranks to leave a validation that a signal has come in.
+struct ValidationLeft {};
+
+// How far a run is, for whoever has to write its end down while it hangs.
+struct Progressed {
+  std::atomic<std::int64_t> step = 0, epoch = 0;
+};
 
 class Trainer {
  public:
@@ -50,7 +61,9 @@ class Trainer {
   }
   void load_or_initialize();
   void begin_metrics();
-  void validate_now(bool epoch_ended);
+  void validate_if_due();
+  // What is due behind a step: validation, a checkpoint, the end of the run.
+  std::optional<Stop> end_step();
   void save();
   void observe_plateau(double loss_nats, bool epoch_ended);
   void adapt_threads();
@@ -61,6 +74,8 @@ class Trainer {
   void end_profile(bool run_ended);
   std::optional<Stop> stop_after_step();
   bool validation_due(bool epoch_ended) const;
+  ExitCode run_to_end();
+  std::function<void(ExitCode)> last_words() const;
 
   const Ranks ranks_;
   TrainRequest request_;
@@ -79,10 +94,11 @@ class Trainer {
   LearningRateSchedule schedule_;
 
   std::optional<Profile> profile_;  // while there are steps to come that are to be profiled
-  SignalRequests signals_;
+  std::optional<AnswersStops> answers_stops_;  // from where there is something to save
   bool checkpoint_wanted_ = false;
   std::optional<std::int64_t> saved_step_;
   RunReport report_;
+  const std::shared_ptr<Progressed> progressed_ = std::make_shared<Progressed>();
   double started_ = steady_seconds();
   // Started, in order, with where the run stands after them but for their result.
   std::deque<std::pair<StartedStep, FinishedStep>> steps_under_way_;
@@ -199,6 +215,9 @@ void Trainer::choose_start() {
 }
 
 void Trainer::begin_metrics() {
+  agree(ranks_.world, [] { throw_if_stop_requested(); });
+  answers_stops_.emplace();
+  progressed_->step = state_.step, progressed_->epoch = state_.epoch;
   directory_.set_aside_after(ranks_.world, state_.step);  // here, where no more input can be refused
   agree(ranks_.world, [&] {
     if (ranks_.rank() != 0) return;
@@ -221,14 +240,26 @@ bool Trainer::validation_due(bool epoch_ended) const {
   return settings_.valid.every > 0 ? state_.step % settings_.valid.every == 0 : epoch_ended;
 }
 
-void Trainer::validate_now(bool epoch_ended) {
-  if (!validation_due(epoch_ended)) return;
+void Trainer::validate_if_due() {
+  if (!state_.validation_due) return;
   finish_steps();
+  const bool epoch_ended = state_.window == 0;
   const TimeSpan timed("validation", {.step = state_.step});
   report_.clear();
   const double begun = steady_seconds();
-  const EvaluationResult result = evaluator_->run(training_->evaluated_weights());
-  const double seconds = steady_seconds() - begun;
+  double saving = 0;
+  // What is saved meanwhile is where the run stood before the validation, which a resumed run makes from its beginning.
+  const auto answer = [&](const Pause& pause) {
+    if (pause.stop) throw ValidationLeft{};
+    if (!pause.checkpoint) return;
+    const double saving_begun = steady_seconds();
+    save();
+    saving += steady_seconds() - saving_begun;
+  };
+  const EvaluationResult result = evaluator_->run(training_->evaluated_weights(), answer);
+  const double seconds = steady_seconds() - begun - saving;
+  state_.validation_due = false;
+  saved_step_.reset();  // what may have been saved of this step is not what it is now
   observe_plateau(result.loss_nats, epoch_ended);
   const bool is_best = std::isfinite(result.loss_nats) && (!state_.best || result.loss_nats < state_.best->loss_nats);
   if (is_best) {
@@ -262,7 +293,7 @@ void Trainer::observe_plateau(double loss_nats, bool epoch_ended) {
 void Trainer::save() {
   finish_steps();
   checkpoint_wanted_ = false;
-  signals_.checkpoint_done();
+  checkpoint_request_met();
   if (saved_step_ == state_.step) return;
   const TimeSpan timed("checkpoint", {.step = state_.step});
   report_.clear();
@@ -315,6 +346,7 @@ void Trainer::finish_steps(std::size_t under_way) {
     auto& [started, finished] = steps_under_way_.front();
     finished.result = started.wait();
     report_.step(finished);
+    progressed_->step = finished.step, progressed_->epoch = finished.epoch;
     steps_under_way_.pop_front();
   }
 }
@@ -345,7 +377,7 @@ void Trainer::end_profile(bool run_ended) {
 std::optional<Stop> Trainer::stop_after_step() {
   const TimeSpan timed("stop or go on");
   const double elapsed = steady_seconds() - started_;
-  std::array<std::int64_t, 3> flags{signals_.stop_requested(), signals_.checkpoint_requested(),
+  std::array<std::int64_t, 3> flags{stop_requested().has_value(), checkpoint_requested(),
                                     settings_.train.seconds > 0 && elapsed >= settings_.train.seconds};
   ranks_.world.all_reduce(flags, Reduction::max);
   checkpoint_wanted_ = checkpoint_wanted_ || flags[1] != 0;
@@ -355,10 +387,30 @@ std::optional<Stop> Trainer::stop_after_step() {
   return std::nullopt;
 }
 
-ExitCode Trainer::run() {
+std::optional<Stop> Trainer::end_step() {
   std::optional<Stop> stop;
-  if (resumed_) stop = stop_after_step();  // a run that had ended has nothing left to do
-  if (stop && !stop->resumable) log_info("nothing is left to do at step {}: raise train.{} to train on", state_.step, stop->reason);
+  try {
+    validate_if_due();
+    if (settings_.checkpoint.every > 0 && state_.step % settings_.checkpoint.every == 0) checkpoint_wanted_ = true;
+    stop = stop_after_step();
+  } catch (const ValidationLeft&) {
+    if (ranks_.rank() == 0) log_info("the validation at step {} is left, and made again when the run is resumed", state_.step);
+    stop = Stop{"signal", true};
+  }
+  if (checkpoint_wanted_ || stop) save();
+  end_profile(stop.has_value());
+  return stop;
+}
+
+ExitCode Trainer::run_to_end() {
+  std::optional<Stop> stop;
+  state_.validation_due = state_.validation_due && evaluator_;
+  if (state_.validation_due) {
+    stop = end_step();
+  } else if (resumed_) {
+    stop = stop_after_step();
+    if (stop && !stop->resumable) log_info("nothing is left to do at step {}: raise train.{} to train on", state_.step, stop->reason);
+  }
   plan_profile_steps();
   const std::size_t ahead = request_.steps_ahead.value_or(device_.is_cuda() ? 1 : 0);
   while (!stop) {
@@ -377,17 +429,32 @@ ExitCode Trainer::run() {
       state_.window = 0;
       task_->begin_pass(state_.epoch, 0);
     }
-    validate_now(epoch_ended);
-    if (settings_.checkpoint.every > 0 && state_.step % settings_.checkpoint.every == 0) checkpoint_wanted_ = true;
-    stop = stop_after_step();
-    if (checkpoint_wanted_ || stop) save();
-    end_profile(stop.has_value());
+    state_.validation_due = validation_due(epoch_ended);
+    stop = end_step();
   }
   const ExitCode code = stop->resumable ? ExitCode::stopped_early : ExitCode::done;
   agree(ranks_.world, [&] {
     report_.stop({.step = state_.step, .epoch = state_.epoch, .reason = stop->reason, .exit_code = static_cast<int>(code)}, stop->resumable);
   });
   return code;
+}
+
+// The stop event of a run that ends out of order.
+std::function<void(ExitCode)> Trainer::last_words() const {
+  return [metrics = directory_.metrics(), progressed = progressed_](ExitCode code) {
+    append_stop_event(metrics, {.step = progressed->step, .epoch = progressed->epoch, .reason = "error", .exit_code = static_cast<int>(code)});
+  };
+}
+
+ExitCode Trainer::run() {
+  const LastWords on_hanging(last_words());
+  try {
+    return run_to_end();
+  } catch (...) {
+    // an error that all ranks know of is written down by rank 0, any other by the rank that met it, before it ends the job
+    if (!is_agreed(ranks_.size()) || ranks_.rank() == 0) say_last_words(current_error().code());
+    throw;
+  }
 }
 
 }  // namespace
