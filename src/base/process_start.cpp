@@ -7,7 +7,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
+#include <exception>
 
+#include "base/current_error.h"
+#include "base/last_words.h"
+#include "base/log.h"
 #include "base/stop_request.h"
 
 namespace trellis {
@@ -50,7 +55,28 @@ void open_closed_streams() {
   }
 }
 
+[[noreturn]] void end_by_exception() {
+  ExitCode code = ExitCode::internal;
+  try {
+    if (std::current_exception()) std::rethrow_exception(std::current_exception());
+    log_error("terminated without an exception");
+  } catch (...) {
+    try {
+      const Error error = current_error();
+      code = error.code();
+      log_ending(error);
+    } catch (...) {  // not even memory for that
+      constexpr char text[] = "error: out of memory\n";
+      code = ExitCode::wrong_setting;
+      [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+    }
+  }
+  say_last_words(code);
+  std::_Exit(static_cast<int>(code));
+}
+
 void prepare() {
+  std::set_terminate(end_by_exception);
   open_closed_streams();
   take_signals();
   warn_before_cpu_limit();

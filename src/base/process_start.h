@@ -10,6 +10,9 @@
 // Other signals do what they always do: SIGQUIT (Ctrl-\) ends a program at once. A standard stream that was closed by whoever
 // started the program is opened on /dev/null, or else the first file opened would take its place and the log's lines; what is
 // printed on a standard output that was closed cannot be written.
+//
+// An exception that nobody catches, of any thread or of a library's own initialisation, ends the program with the message and the
+// exit code of current_error() (base/current_error.h) instead of SIGABRT.
 #pragma once
 
 namespace trellis {
