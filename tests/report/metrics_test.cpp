@@ -205,6 +205,28 @@ TEST(Metrics, AFullDiskIsAWriteErrorAndLeavesNoTornLine) {
   EXPECT_EQ(text_of(path), before);
 }
 
+TEST(Metrics, AnEndOutOfOrderIsToldOnce) {
+  const auto path = fresh_file("ended.jsonl");
+  const StopEvent error{.step = 3, .epoch = 1, .reason = "error", .exit_code = 76};
+  append_stop_event(path, error);
+  EXPECT_FALSE(std::filesystem::exists(path)) << "a run that has no metrics has not begun";
+  MetricsWriter metrics(path);
+  metrics.write(StepEvent{.step = 3});
+  append_stop_event(path, error);
+  append_stop_event(path, error);
+  ASSERT_EQ(events_of(path).size(), 2u);
+  EXPECT_EQ(events_of(path)[1].at("event"), "stop");
+  EXPECT_EQ(events_of(path)[1].at("step"), 3);
+  EXPECT_EQ(events_of(path)[1].at("exit_code"), 76);
+  metrics.write(ResumeEvent{.step = 2});
+  metrics.write(StopEvent{.step = 5, .reason = "signal", .exit_code = 75});
+  append_stop_event(path, error);
+  EXPECT_EQ(events_of(path).size(), 4u) << "a run that has told of its end";
+  metrics.write(RunStartEvent{.settings = std::string(20'000, 'x')});
+  append_stop_event(path, error);
+  EXPECT_EQ(events_of(path).size(), 6u) << "behind a long line";
+}
+
 TEST(Metrics, AFolderThatIsMissingIsAWriteErrorWithItsPath) {
   try {
     MetricsWriter metrics("/nowhere/at/all/metrics.jsonl");
