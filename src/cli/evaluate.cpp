@@ -37,7 +37,8 @@ struct EvaluateFlags {
     CommandLine line("trellis evaluate (--run DIR | --checkpoint DIR) --data DIR [flags]",
                      "Of a language model the perplexity and bits per token of a split, the mean over all tokens scored; of a classifier\n"
                      "its accuracy. With one lane every token of the text but the first is scored, each with all the history before it.\n"
-                     "Works on any number of MPI ranks, whatever wrote the checkpoint; lanes are dealt to the ranks.");
+                     "Works on any number of MPI ranks, whatever wrote the checkpoint; lanes are dealt to the ranks. Stopped by a signal it ends\n"
+                     "with code 75 and without a result.");
     line.section("What");
     chosen.add_flags(line);
     line.add("data", "DIR", "corpus directory with the vocabulary that the network was trained with", data)
