@@ -93,7 +93,8 @@ class StructureReader {
     found_.attributes.push_back({message.name, std::move(value)});
   }
 
-  // `promised`: what whoever led here said of the group's members.
+  // `promised`: where whoever led here said that the group's table of symbols is. HDF5 leaves this as it was when it
+  // makes links in the header of a table.
   void read_group(const Hdf5ObjectHeader& header, const Messages& messages, const std::optional<Hdf5SymbolTable>& promised,
                   const std::string& name, int depth) {
     if (messages.dataspace || messages.datatype || messages.layout || messages.fill_value)
@@ -112,13 +113,13 @@ class StructureReader {
         source_.refuse(fmt::format("{} keeps its members elsewhere than said before", path(name)), header.at);
       for_each_hdf5_symbol(source_, table, [&](Hdf5Symbol member) { add(std::move(member), table.tree); });
     } else {
-      if (promised) source_.refuse(fmt::format("{} is a group without the table that was said before", path(name)), header.at);
       const Hdf5LinkStorage storage = parse_hdf5_link_info(*messages.link_info);
       if (storage.dense() && !messages.links.empty())
         source_.refuse(fmt::format("{} has links in its header and in a heap", path(name)), header.at);
       for (Hdf5Cursor link : messages.links) {
         const std::uint64_t at = link.at();
         add({parse_hdf5_link(link), std::nullopt}, at);
+        if (link.left() >= 8) link.refuse("a link is shorter than its message");
       }
       if (storage.dense()) read_dense_links(storage, add);
     }
