@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "checkpoint/tensor_slice.h"
-#include "corpus/file.h"
 
 namespace trellis::checkpoint {
 
@@ -26,6 +25,5 @@ StateLayout create_state_file(const std::filesystem::path& path, std::span<const
 // that corpus/hdf5_structure.h accepts and holds exactly these tensors, with types and shapes as given, and no
 // attributes. Calls no HDF5, so it may see any file. Throws DataError; MissingInputError when it cannot be opened.
 StateLayout check_state_file(const std::filesystem::path& path, std::span<const TensorInfo> tensors);
-StateLayout check_state_file(const trellis::File& file, std::span<const TensorInfo> tensors);
 
 }  // namespace trellis::checkpoint

@@ -7,6 +7,7 @@
 
 #include "base/errors.h"
 #include "checkpoint/state_file.h"
+#include "corpus/file.h"
 #include "corpus/hdf5_structure.h"
 
 namespace trellis::checkpoint {
@@ -29,13 +30,10 @@ Hdf5Element stored(ElementType type) {
 }  // namespace
 
 StateLayout check_state_file(const std::filesystem::path& path, std::span<const TensorInfo> tensors) {
-  return check_state_file(trellis::File::open_to_read(path, Links::refuse), tensors);
-}
-
-StateLayout check_state_file(const trellis::File& file, std::span<const TensorInfo> tensors) {
   const auto expect = [&](bool holds, const auto& fault) {
-    if (!holds) throw DataError(fault(), file.path().string(), kUseAnother);
+    if (!holds) throw DataError(fault(), path.string(), kUseAnother);
   };
+  const trellis::File file = trellis::File::open_to_read(path, Links::refuse);
   const Hdf5Structure found = read_hdf5_structure(file, Hdf5Groups::none, kUseAnother);
   expect(found.attributes.empty(), [] { return std::string("the root group has attributes"); });
   expect(found.datasets.size() == tensors.size(),

@@ -240,5 +240,29 @@ TEST_F(HostileShard, AVocabularyThatIsNotTheManifests) {
   EXPECT_THAT(error_of([&] { Corpus::open(corpus()); }), StartsWith("66: cannot be read"));
 }
 
+TEST_F(HostileShard, AVocabularyFileBesideAManifestIsTheOneItRecorded) {
+  const fs::path file = corpus() / kVocabularyFile, alone = directory_ / "alone.h5";
+  const auto reading = [](const fs::path& path) { return error_of([&] { vocabulary_at(path); }); };
+  EXPECT_EQ(reading(corpus()), "no error");
+  EXPECT_EQ(reading(file), "no error");
+  fs::copy_file(file, alone);
+  EXPECT_EQ(reading(alone), "no error");
+  fs::copy_file(file, corpus() / "other.h5");  // not the manifest's
+  EXPECT_EQ(reading(corpus() / "other.h5"), "no error");
+  std::string bytes = file_text(file);
+  bytes[2040] = static_cast<char>(bytes[2040] ^ 1);  // between structure and data: only the hash can tell
+  put_file(file, bytes);
+  put_file(alone, bytes);
+  EXPECT_THAT(reading(file), StartsWith("65: is damaged: its hash is "));
+  EXPECT_EQ(reading(alone), "no error");
+  fs::remove(corpus() / kManifestFile);
+  put_file(corpus() / kManifestFile, "{}");
+  EXPECT_THAT(reading(file), AllOf(StartsWith("65: "), HasSubstr(kManifestFile)));
+  bytes[8] = 3;
+  put_file(alone, bytes);
+  EXPECT_THAT(reading(alone), StartsWith("65: its superblock has version 3, expected 2 (or 0)"));
+  EXPECT_THAT(reading(directory_ / "nowhere.h5"), StartsWith("66: "));
+}
+
 }  // namespace
 }  // namespace trellis

@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "base/errors.h"
-#include "checkpoint/state_file.h"
 #include "corpus/flat_file.h"
 #include "corpus/vocabulary.h"
 #include "tests/corpus/sealed_hdf5.h"
@@ -63,10 +62,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       FlatAttributes attributes{{"format", ""}, {"format_version", ""}, {"vocabulary_hash", ""}};
       inspect_flat_file(file, {{"tokens", Element::u32}}, attributes);
     });
-    std::vector<TensorInfo> tensors;
-    for (const Hdf5Dataset& dataset : structure.datasets)
-      tensors.push_back({dataset.name, ElementType::float32, {dataset.shape.begin(), dataset.shape.end()}});
-    either_way([&] { checkpoint::check_state_file(file, tensors); });
   });
   return 0;
 }
