@@ -89,7 +89,7 @@ TEST(Parity, TheCommandLineIsChecked) {
       {"--dtype tf32 x.h5", {78, "which CPUs do not have"}},
       {"--help", {0, "Replays parity files"}},
       {"--version", {0, "parity "}},
-      {"nowhere.h5", {66, "no such file"}},
+      {"nowhere.h5", {66, "No such file"}},
       {"/", {65, "is a directory, expected a file"}},
       {"'" + (parity_folder() / "README.md").string() + "'", {65, "is no HDF5 file"}}};
   for (const auto& [arguments, expected] : cases) {
