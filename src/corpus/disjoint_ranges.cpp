@@ -1,5 +1,7 @@
 #include "corpus/disjoint_ranges.h"
 
+#include <iterator>
+
 #include "base/errors.h"
 
 namespace trellis {

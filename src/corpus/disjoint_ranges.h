@@ -1,6 +1,7 @@
 // Ranges of bytes that must not share any: what a file's structures take of it, each with a name for people.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>

@@ -7,6 +7,7 @@
 // one thread of a process may be in create_flat_file (or anywhere else in HDF5) at a time.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>

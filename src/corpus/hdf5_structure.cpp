@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <fmt/core.h>
 #include <fmt/ranges.h>
-#include <limits>
 #include <optional>
 #include <set>
 #include <span>
+#include <string_view>
 #include <utility>
 
 #include "corpus/hdf5_checksum.h"
@@ -53,7 +53,8 @@ class StructureReader {
     Messages result;
     for (const Hdf5Message& message : header.messages) {
       const auto once = [&](std::optional<Hdf5Cursor>& place) {
-        if (place) message.body.refuse(fmt::format("{} has two messages of type {:#x}", path(name), int(message.type)));
+        if (place) message.body.refuse(fmt::format("{} has two messages of type {:#x}", path(name),
+                                                  static_cast<int>(message.type)));
         place = message.body;
       };
       switch (message.type) {

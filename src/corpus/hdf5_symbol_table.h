@@ -3,6 +3,8 @@
 #pragma once
 
 #include <functional>
+#include <optional>
+#include <string>
 
 #include "corpus/hdf5_messages.h"
 #include "corpus/hdf5_source.h"
