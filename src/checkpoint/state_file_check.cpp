@@ -48,11 +48,12 @@ StateLayout check_state_file(const std::filesystem::path& path, std::span<const 
     expect(there != datasets.end(), [&] { return fmt::format("dataset \"{}\" is missing", tensor.name); });
     const Hdf5Dataset& dataset = *there->second;
     expect(dataset.element == stored(tensor.type), [&] {
-      return fmt::format("dataset \"{}\" is {}, expected {}", tensor.name, name_of(dataset.element), name_of(stored(tensor.type)));
+      return fmt::format("dataset \"{}\" is {}, expected {}", tensor.name, name_of(dataset.element),
+                         name_of(stored(tensor.type)));
     });
     expect(std::ranges::equal(dataset.shape, tensor.shape, std::cmp_equal<std::uint64_t, std::int64_t>), [&] {
-      return fmt::format("dataset \"{}\" has the shape [{}], expected [{}]", tensor.name, fmt::join(dataset.shape, ", "),
-                         fmt::join(tensor.shape, ", "));
+      return fmt::format("dataset \"{}\" has the shape [{}], expected [{}]", tensor.name,
+                         fmt::join(dataset.shape, ", "), fmt::join(tensor.shape, ", "));
     });
     layout.offsets.push_back(dataset.offset);
   }

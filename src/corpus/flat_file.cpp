@@ -39,7 +39,8 @@ class Inspection {
     const std::vector<std::uint64_t>& shape = found->shape;
     if (shape.size() != 1 + dataset.row.size())
       refuse(fmt::format("/{} has {} dimensions, expected {}", dataset.name, shape.size(), 1 + dataset.row.size()));
-    if (!std::equal(dataset.row.begin(), dataset.row.end(), shape.begin() + 1, std::cmp_equal<std::int64_t, std::uint64_t>))
+    if (!std::equal(dataset.row.begin(), dataset.row.end(), shape.begin() + 1,
+                    std::cmp_equal<std::int64_t, std::uint64_t>))
       refuse(fmt::format("/{} has {} elements, expected rows of {}", dataset.name, fmt::join(shape, " x "),
                          fmt::join(dataset.row, " x ")));
     dataset.count = static_cast<std::int64_t>(shape.front());  // no more than the file has bytes
@@ -48,7 +49,8 @@ class Inspection {
 
   void expect_datasets(std::size_t count) const {
     if (found_.datasets.size() != count)
-      refuse(fmt::format("holds {} objects, expected {}: something else was put into it", found_.datasets.size(), count));
+      refuse(
+          fmt::format("holds {} objects, expected {}: something else was put into it", found_.datasets.size(), count));
   }
 
   void assign(FlatAttributes& attributes) const {

@@ -18,7 +18,8 @@ std::string Hdf5GlobalHeaps::text(std::uint64_t at, std::uint64_t index, std::ui
   const auto found = heap->second.find(index);
   if (found == heap->second.end()) source_.refuse(fmt::format("{} has no string {}", kHeap, index), at);
   if (found->second.size() != length)
-    source_.refuse(fmt::format("string {} of a heap has {} bytes, expected {}", index, found->second.size(), length), at);
+    source_.refuse(fmt::format("string {} of a heap has {} bytes, expected {}", index, found->second.size(), length),
+                   at);
   return found->second;
 }
 

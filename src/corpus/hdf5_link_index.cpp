@@ -92,7 +92,8 @@ class IndexReader {
       if (child < records) read_record(own.part(kRecordBytes, "a record"));
     }
     if (visited_ - before != total)
-      source_.refuse(fmt::format("{} and those below it have {} records, expected {}", kNode, visited_ - before, total), at);
+      source_.refuse(fmt::format("{} and those below it have {} records, expected {}", kNode, visited_ - before, total),
+                     at);
   }
 
   void read_record(Hdf5Cursor record) {

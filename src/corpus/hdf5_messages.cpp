@@ -32,9 +32,7 @@ constexpr std::array<Encoding, 6> kEncodings{{
      "\x11\x20\x3f\x00\x08\x00\x00\x00\x00\x00\x40\x00\x34\x0b\x00\x34\xff\x03\x00\x00"sv},
 }};
 
-const Encoding& encoding_of(Hdf5Element element) {
-  return *std::ranges::find(kEncodings, element, &Encoding::element);
-}
+const Encoding& encoding_of(Hdf5Element element) { return *std::ranges::find(kEncodings, element, &Encoding::element); }
 
 // What is left of a message that has been read: nothing, or the zeros up to a multiple of 8 of version 1.
 void expect_end(const Hdf5Cursor& body, const char* what) {
@@ -50,7 +48,8 @@ const char* name_of(Hdf5Element element) { return encoding_of(element).name; }
 
 void check_hdf5_name(std::string_view name, const Hdf5Cursor& where) {
   const auto plain = [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
   };
   if (name.empty() || name.size() > 255 || !std::ranges::all_of(name, plain) || name == "." || name == "..")
     where.refuse("a name is empty, long, or has characters other than A-Z a-z 0-9 . _ -");
@@ -60,7 +59,8 @@ std::vector<std::uint64_t> parse_hdf5_dataspace(Hdf5Cursor body) {
   const std::uint64_t version = body.number(1, "a dataspace's version");
   if (version != 1 && version != 2) body.refuse(fmt::format("a dataspace has version {}, expected 1 or 2", version));
   const std::uint64_t rank = body.number(1, "a dataspace's rank");
-  if (rank > kMostDimensions) body.refuse(fmt::format("a dataspace has {} dimensions, at most {} exist", rank, kMostDimensions));
+  if (rank > kMostDimensions)
+    body.refuse(fmt::format("a dataspace has {} dimensions, at most {} exist", rank, kMostDimensions));
   const std::uint64_t flags = body.number(1, "a dataspace's flags");
   if (flags > 1) body.refuse(fmt::format("a dataspace's flags are {:#x}, expected 0 or 1", flags));
   if (version == 1) {
@@ -101,7 +101,8 @@ void parse_hdf5_fill_value(Hdf5Cursor body) {
   if (version == 3) {
     constexpr std::uint64_t kTimes = 0x0f, kUndefined = 0x10;
     const std::uint64_t flags = body.number(1, "a fill value's flags");
-    if ((flags & ~(kTimes | kUndefined)) != 0) body.refuse(fmt::format("a fill value's flags are {:#x}: it has a value", flags));
+    if ((flags & ~(kTimes | kUndefined)) != 0)
+      body.refuse(fmt::format("a fill value's flags are {:#x}: it has a value", flags));
   } else {
     body.skip(2, "a fill value's times");
     const std::uint64_t defined = body.number(1, "whether a fill value is defined");
@@ -194,7 +195,9 @@ Hdf5Link parse_hdf5_link(Hdf5Cursor& body) {
   check_hdf5_name(link.name, at_name);
   if (kind != 0)
     beginning.refuse(fmt::format("/{} is {}, expected a dataset in this file", link.name,
-                                 kind == 1 ? "a soft link" : kind == 64 ? "an external link" : "a link of another kind"));
+                                 kind == 1    ? "a soft link"
+                                 : kind == 64 ? "an external link"
+                                              : "a link of another kind"));
   link.object = body.address("a link's address");
   return link;
 }

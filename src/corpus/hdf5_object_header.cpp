@@ -61,11 +61,13 @@ class HeaderReader {
     const std::uint64_t flags = prefix.number(1, "an object header's flags");
     constexpr std::uint64_t kWidthOfSize = 0x03, kTimes = 0x20;
     if ((flags & ~(kWidthOfSize | kTimes)) != 0)
-      prefix.refuse(fmt::format("an object header's flags are {:#x}, expected none but the width of its size and times", flags));
+      prefix.refuse(
+          fmt::format("an object header's flags are {:#x}, expected none but the width of its size and times", flags));
     if ((flags & kTimes) != 0) prefix.skip(16, "an object's times");
     const std::uint64_t length = prefix.number(1 << (flags & kWidthOfSize), "an object header's size");
     const std::uint64_t prefix_bytes = prefix.at() - header_.at;
-    if (length > source_.size()) prefix.refuse(fmt::format("an object header has {} bytes, more than the file", length));
+    if (length > source_.size())
+      prefix.refuse(fmt::format("an object header has {} bytes, more than the file", length));
     add_block(header_.at, prefix_bytes + length + kChecksumBytes, kHeader);
     source_.verify(header_.blocks.back(), header_.at, kHeader);
     Hdf5Cursor block = cursor_of_last(header_.at);
@@ -96,7 +98,8 @@ class HeaderReader {
       const auto type = static_cast<Hdf5MessageType>(block.number(old ? 2 : 1, "a message's type"));
       const std::uint64_t length = block.number(2, "a message's size"), flags = block.number(1, "a message's flags");
       if (old) block.expect(3, 0, "reserved bytes");
-      if (old && length % 8 != 0) beginning.refuse(fmt::format("a message has {} bytes, expected a multiple of 8", length));
+      if (old && length % 8 != 0)
+        beginning.refuse(fmt::format("a message has {} bytes, expected a multiple of 8", length));
       if ((flags & ~(kConstant | kNeverShared)) != 0)
         beginning.refuse(fmt::format("a message of type {:#x} has flags {:#x}: it is shared, or not of this format",
                                      static_cast<int>(type), flags));

@@ -40,7 +40,8 @@ std::vector<std::byte> Hdf5Source::peek(std::uint64_t at, std::size_t length, co
 }
 
 std::vector<std::byte> Hdf5Source::take(std::uint64_t at, std::uint64_t length, const char* what) {
-  if (length > kLargestBlock) refuse(fmt::format("{} has {} bytes, at most {} are read", what, length, kLargestBlock), at);
+  if (length > kLargestBlock)
+    refuse(fmt::format("{} has {} bytes, at most {} are read", what, length, kLargestBlock), at);
   claim(at, length, what);
   return peek(at, static_cast<std::size_t>(length), what);
 }

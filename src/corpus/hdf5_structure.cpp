@@ -53,22 +53,45 @@ class StructureReader {
     Messages result;
     for (const Hdf5Message& message : header.messages) {
       const auto once = [&](std::optional<Hdf5Cursor>& place) {
-        if (place) message.body.refuse(fmt::format("{} has two messages of type {:#x}", path(name),
-                                                  static_cast<int>(message.type)));
+        if (place)
+          message.body.refuse(
+              fmt::format("{} has two messages of type {:#x}", path(name), static_cast<int>(message.type)));
         place = message.body;
       };
       switch (message.type) {
-        case Hdf5MessageType::dataspace: once(result.dataspace); break;
-        case Hdf5MessageType::datatype: once(result.datatype); break;
-        case Hdf5MessageType::fill_value: once(result.fill_value); break;
-        case Hdf5MessageType::layout: once(result.layout); break;
-        case Hdf5MessageType::link_info: once(result.link_info); break;
-        case Hdf5MessageType::group_info: once(result.group_info); break;
-        case Hdf5MessageType::symbol_table: once(result.symbol_table); break;
-        case Hdf5MessageType::modification_time: once(result.modification_time); break;
-        case Hdf5MessageType::attribute_info: once(result.attribute_info); break;
-        case Hdf5MessageType::link: result.links.push_back(message.body); break;
-        case Hdf5MessageType::attribute: result.attributes.push_back(message.body); break;
+        case Hdf5MessageType::dataspace:
+          once(result.dataspace);
+          break;
+        case Hdf5MessageType::datatype:
+          once(result.datatype);
+          break;
+        case Hdf5MessageType::fill_value:
+          once(result.fill_value);
+          break;
+        case Hdf5MessageType::layout:
+          once(result.layout);
+          break;
+        case Hdf5MessageType::link_info:
+          once(result.link_info);
+          break;
+        case Hdf5MessageType::group_info:
+          once(result.group_info);
+          break;
+        case Hdf5MessageType::symbol_table:
+          once(result.symbol_table);
+          break;
+        case Hdf5MessageType::modification_time:
+          once(result.modification_time);
+          break;
+        case Hdf5MessageType::attribute_info:
+          once(result.attribute_info);
+          break;
+        case Hdf5MessageType::link:
+          result.links.push_back(message.body);
+          break;
+        case Hdf5MessageType::attribute:
+          result.attributes.push_back(message.body);
+          break;
         case Hdf5MessageType::external_files:
           message.body.refuse(fmt::format("{} keeps its data in another file, expected it in this one", path(name)));
         case Hdf5MessageType::filters:
@@ -86,8 +109,7 @@ class StructureReader {
 
   void read_attribute(const Hdf5Cursor& body) {
     const Hdf5StringMessage message = parse_hdf5_attribute(body);
-    std::string value =
-        message.value ? *message.value : heaps_.text(message.heap, message.index, message.length);
+    std::string value = message.value ? *message.value : heaps_.text(message.heap, message.index, message.length);
     if (std::ranges::any_of(found_.attributes, [&](const Hdf5Attribute& other) { return other.name == message.name; }))
       body.refuse(fmt::format("has attribute '{}' twice", message.name));
     value.resize(std::min(value.size(), value.find('\0')));
@@ -96,8 +118,8 @@ class StructureReader {
 
   // `promised`: where whoever led here said that the group's table of symbols is. HDF5 leaves this as it was when it
   // makes links in the header of a table.
-  void read_group(const Hdf5ObjectHeader& header, const Messages& messages, const std::optional<Hdf5SymbolTable>& promised,
-                  const std::string& name, int depth) {
+  void read_group(const Hdf5ObjectHeader& header, const Messages& messages,
+                  const std::optional<Hdf5SymbolTable>& promised, const std::string& name, int depth) {
     if (messages.dataspace || messages.datatype || messages.layout || messages.fill_value)
       source_.refuse(fmt::format("{} is a group and something else", path(name)), header.at);
     if (messages.group_info) parse_hdf5_group_info(*messages.group_info);
@@ -186,9 +208,10 @@ class StructureReader {
     }
     fits = fits && elements <= (source_.size() - place.at) / size_of(dataset.element);
     if (!fits)
-      messages.layout->refuse(fmt::format("/{} claims {} elements at byte {}, but the file has {} bytes", name,
-                                          dataset.shape.empty() ? "1" : fmt::format("{}", fmt::join(dataset.shape, " x ")),
-                                          place.at == kHdf5Nowhere ? "nowhere" : std::to_string(place.at), source_.size()));
+      messages.layout->refuse(
+          fmt::format("/{} claims {} elements at byte {}, but the file has {} bytes", name,
+                      dataset.shape.empty() ? "1" : fmt::format("{}", fmt::join(dataset.shape, " x ")),
+                      place.at == kHdf5Nowhere ? "nowhere" : std::to_string(place.at), source_.size()));
     const std::uint64_t bytes = elements * size_of(dataset.element);
     if (place.bytes != bytes)
       messages.layout->refuse(fmt::format("/{} stores {} bytes, expected {}", name, place.bytes, bytes));

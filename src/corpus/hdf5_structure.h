@@ -1,8 +1,8 @@
 // The door for every HDF5 file that somebody else may have made: all its structure, checked before any of it is
-// believed, without libhdf5, which crashes on some files that were made to crash it. A file is read only if it is of the
-// narrow kind that our writers make: groups, contiguous datasets of plain little-endian numbers, strings as attributes
-// of the root group (docs/formats.md, "What a reader takes of HDF5"). Everything else is refused, with the byte where
-// it stands; no two structures may share a byte. Memory and time are proportional to the structures' bytes.
+// believed, without libhdf5, which crashes on some files that were made to crash it. A file is read only if it is of
+// the narrow kind that our writers make: groups, contiguous datasets of plain little-endian numbers, strings as
+// attributes of the root group (docs/formats.md, "What a reader takes of HDF5"). Everything else is refused, with the
+// byte where it stands; no two structures may share a byte. Memory and time are proportional to the structures' bytes.
 #pragma once
 
 #include <cstdint>

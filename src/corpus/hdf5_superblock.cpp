@@ -30,8 +30,7 @@ Hdf5Superblock read_hdf5_superblock(Hdf5Source& source) {
   if (version != 0 && version != 2)
     source.refuse(fmt::format("its superblock has version {}, expected 2 (or 0)", version), kSignature.size());
 
-  const std::vector<std::byte> bytes =
-      source.take(0, version == 0 ? kBytesOfVersion0 : kBytesOfVersion2, kSuperblock);
+  const std::vector<std::byte> bytes = source.take(0, version == 0 ? kBytesOfVersion0 : kBytesOfVersion2, kSuperblock);
   Hdf5Cursor block(source, bytes, 0);
   block.skip(kSignature.size() + 1, kSuperblock);
   Hdf5Superblock result;

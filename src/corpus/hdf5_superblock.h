@@ -1,4 +1,5 @@
-// The beginning of an HDF5 file: version 2, which our writers make, or version 0, which h5py makes unless told otherwise.
+// The beginning of an HDF5 file: version 2, which our writers make, or version 0, which h5py makes unless told
+// otherwise.
 #pragma once
 
 #include <cstdint>

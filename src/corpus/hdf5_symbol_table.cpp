@@ -49,12 +49,14 @@ class SymbolReader {
     node.expect("TREE", kTree);
     node.expect(1, 0, "the type of a tree of symbols");
     const Hdf5Cursor at_level = node;
-    const std::uint64_t level = node.number(1, "the level of a node"), children = node.number(2, "the children of a node");
+    const std::uint64_t level = node.number(1, "the level of a node"),
+                        children = node.number(2, "the children of a node");
     if (expected_level == kAnyLevel ? level > kDeepest : level != expected_level)
       at_level.refuse(fmt::format("a node of a tree of symbols has level {}, expected {}", level,
                                   expected_level == kAnyLevel ? "a few" : std::to_string(expected_level)));
     if (children > kChildrenMost)
-      at_level.refuse(fmt::format("a node of a tree of symbols has {} children, at most {} fit", children, kChildrenMost));
+      at_level.refuse(
+          fmt::format("a node of a tree of symbols has {} children, at most {} fit", children, kChildrenMost));
     node.skip(16, "the neighbours of a node");
     for (std::uint64_t child = 0; child < children; ++child) {
       read_key(node);

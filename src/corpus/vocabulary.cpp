@@ -103,8 +103,10 @@ Vocabulary read_vocabulary(const File& file) {
       refuse(fmt::format("/word_offsets[{}] is {}, expected more than {} and at most {}", i + 1, offsets[i + 1],
                          offsets[i], bytes.size()));
     counted.emplace_back(std::string_view(bytes.data() + offsets[i], offsets[i + 1] - offsets[i]), counts[i]);
-    if (const std::string_view word = counted.back().first; word.size() > longest(*unit) && word != kEndOfLine && word != kUnknown)
-      refuse(fmt::format("word {} has {} bytes, a {} has at most {}", i, word.size(), unit_name(*unit), longest(*unit)));
+    if (const std::string_view word = counted.back().first;
+        word.size() > longest(*unit) && word != kEndOfLine && word != kUnknown)
+      refuse(
+          fmt::format("word {} has {} bytes, a {} has at most {}", i, word.size(), unit_name(*unit), longest(*unit)));
     if (i > 0 && !before(counted[i - 1], counted[i]))
       refuse(fmt::format("words {} and {} are not in falling order of count", i - 1, i));
     if (seen.insert(counted[i].first) != i) refuse(fmt::format("word {} occurs twice", i));

@@ -1,8 +1,8 @@
-#include "tests/corpus/hdf5_calls.h"
-
 #include <atomic>
 #include <dlfcn.h>
 #include <hdf5.h>
+
+#include "tests/corpus/hdf5_calls.h"
 
 namespace {
 

@@ -1,4 +1,5 @@
-// The HDF5 reader on files that are right: what libhdf5 says of them, it says, too. What is wrong: hostile_structure_test.
+// The HDF5 reader on files that are right: what libhdf5 says of them, it says, too. What is wrong:
+// hostile_structure_test.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <hdf5.h>
@@ -19,7 +20,9 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
+std::span<const std::byte> bytes_of(std::string_view text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
 
 TEST(Hdf5Checksum, IsLookup3) {
   EXPECT_EQ(hdf5_checksum({}), 0xdeadbeefU);
@@ -60,7 +63,8 @@ TEST(Hdf5Structure, FindsWhatOurWritersMakeWithFewAndManyDatasets) {
     std::vector<FlatDataset> datasets;
     for (int i = 0; i < count; ++i) {
       const Element element = i % 3 == 0 ? Element::u8 : i % 3 == 1 ? Element::u32 : Element::u64;
-      datasets.push_back({fmt::format("{}{}", std::string(static_cast<std::size_t>(i % 50), 'n'), i), element, 1 + i % 7});
+      datasets.push_back(
+          {fmt::format("{}{}", std::string(static_cast<std::size_t>(i % 50), 'n'), i), element, 1 + i % 7});
     }
     const fs::path path = directory / fmt::format("{}.h5", count);
     create_flat_file(path, datasets, {{"format", "x"}});
@@ -116,7 +120,8 @@ TEST(Hdf5Structure, KeepsItsPromisesWhateverIsChanged) {
     std::string bytes = bases[random() % bases.size()];
     for (std::uint32_t changes = 1 + random() % 3; changes > 0; --changes) {
       const std::size_t at = random() % (bytes.size() - 8);
-      const std::uint64_t values[] = {random(), 0, ~std::uint64_t{0}, at, bytes.size() - at, number_at(bytes, random() % (bytes.size() - 8), 8)};
+      const std::uint64_t values[] = {
+          random(), 0, ~std::uint64_t{0}, at, bytes.size() - at, number_at(bytes, random() % (bytes.size() - 8), 8)};
       put_number(bytes, at, values[random() % std::size(values)], 1 << (random() % 4));
     }
     bytes = sealed(std::move(bytes), scratch);

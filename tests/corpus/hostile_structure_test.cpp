@@ -31,13 +31,14 @@ std::string written(std::vector<FlatDataset> datasets, const FlatAttributes& att
   return file_text(directory / "file.h5");
 }
 const std::string& shard() {
-  static const std::string bytes = written(
-      {{"tokens", Element::u32, 10}},
-      {{"format", "trellis-shard"}, {"format_version", "1"}, {"vocabulary_hash", std::string(32, '0')}});
+  static const std::string bytes =
+      written({{"tokens", Element::u32, 10}},
+              {{"format", "trellis-shard"}, {"format_version", "1"}, {"vocabulary_hash", std::string(32, '0')}});
   return bytes;
 }
 const std::string& images() {
-  static const std::string bytes = written({{"pixels", Element::u8, 4, 0, {5, 3}}, {"labels", Element::u8, 4}}, {{"classes", "10"}});
+  static const std::string bytes =
+      written({{"pixels", Element::u8, 4, 0, {5, 3}}, {"labels", Element::u8, 4}}, {{"classes", "10"}});
   return bytes;
 }
 const std::string& wide() {  // 60 links: a heap of several blocks, an index of two levels
@@ -88,10 +89,12 @@ void superblocks(Collection& c) {
   c.number("flags", base, 11, 1, {1, 4, 255}, "the superblock's flags is");
   c.number("base address", base, 12, 8, {1, 512, kHuge}, "the base address is");
   c.number("extension", base, 20, 8, {0, kSelf, base.size()}, "the address of a superblock extension is");
-  c.number("end of file", base, 28, 8, {0, base.size() - 1, base.size() + 1, kHuge, kHdf5Nowhere}, "says that it ends at byte");
+  c.number("end of file", base, 28, 8, {0, base.size() - 1, base.size() + 1, kHuge, kHdf5Nowhere},
+           "says that it ends at byte");
   c.number("root", base, 36, 8, {0, 8}, "expected 1");  // read as a header of version 1
   c.number("root", base, 36, 8, {base.size(), kHuge, kHdf5Nowhere}, "lies outside the file");
-  c.add("text in front", base, "does not begin with HDF5's signature", [](std::string& bytes) { bytes.insert(0, 512, ' '); });
+  c.add("text in front", base, "does not begin with HDF5's signature",
+        [](std::string& bytes) { bytes.insert(0, 512, ' '); });
   c.add("a byte behind the end", base, "says that it ends at byte", [](std::string& bytes) { bytes += 'x'; });
   c.add("cut", base, "says that it ends at byte", [](std::string& bytes) { bytes.pop_back(); });
   c.add("only a superblock", base, "lies outside the file", [](std::string& bytes) {
@@ -121,7 +124,8 @@ void object_headers(Collection& c) {
   const MessagePlace more = message_of(base, kSelf, 0x10);
   c.number("continuation", base, more.body, 8, {kSelf}, "shares some with an object header");
   c.number("continuation", base, more.body, 8, {0, 20}, "shares some with");
-  c.number("continuation", base, more.body, 8, {base.size() - 1, base.size(), kHuge, kHdf5Nowhere}, "lies outside the file");
+  c.number("continuation", base, more.body, 8, {base.size() - 1, base.size(), kHuge, kHdf5Nowhere},
+           "lies outside the file");
   c.number("size of continuation", base, more.body + 8, 8, {0, 7}, "has only");
   c.number("size of continuation", base, more.body + 8, 8, {kHuge, kHdf5Nowhere, 1 << 21}, "at most 1048576 are read");
   c.number("size of continuation", base, more.body + 8, 8, {base.size()}, "lies outside the file");
@@ -135,7 +139,8 @@ void object_headers(Collection& c) {
         [&](std::string& bytes) { put_number(bytes, number_at(bytes, more.body, 8), 0, 4); });
   const MessagePlace filler = message_of(base, dataset, 0x00);
   for (const int type : {0x04, 0x09, 0x0d, 0x0e, 0x0f, 0x13, 0x14, 0x16, 0x17, 0x18, 0x19, 0x7f, 0xff})
-    c.number(fmt::format("message {:#x}", type), base, filler.head, 1, {static_cast<std::uint64_t>(type)}, "has a message of type");
+    c.number(fmt::format("message {:#x}", type), base, filler.head, 1, {static_cast<std::uint64_t>(type)},
+             "has a message of type");
   c.number("message: external files", base, filler.head, 1, {0x07}, "keeps its data in another file");
   c.number("message: filters", base, filler.head, 1, {0x0b}, "is filtered");
   c.number("message: twice a dataspace", base, filler.head, 1, {0x01, 0x03, 0x05, 0x08}, "has two messages of type");
@@ -144,7 +149,8 @@ void object_headers(Collection& c) {
   c.number("message: attribute of a dataset", base, filler.head, 1, {0x0c}, "has attributes");
   c.number("message size", base, filler.head + 1, 2, {65535}, "a message has 65535 bytes, but only");
   for (const int type : {0x01, 0x03, 0x08})
-    c.number(fmt::format("shared message {:#x}", type), base, message_of(base, dataset, type).head + 3, 1, {2, 3}, "it is shared");
+    c.number(fmt::format("shared message {:#x}", type), base, message_of(base, dataset, type).head + 3, 1, {2, 3},
+             "it is shared");
   c.number("message that must be understood", base, filler.head + 3, 1, {8, 0x80}, "has flags");
   c.number("dataset without layout", base, message_of(base, dataset, 0x08).head, 1, {0}, "is not a dataset");
   c.number("root without links", base, message_of(base, kSelf, 0x02).head, 1, {0}, "the root is no group");
@@ -161,7 +167,8 @@ void object_headers(Collection& c) {
   const std::size_t root = 96, inner = 0x380;  // inner: the first group's first dataset
   c.number("early: version", early, root, 1, {0, 2, 255}, "an object header's version is");
   c.number("early: reserved", early, root + 1, 1, {1}, "a reserved byte is");
-  c.number("early: number of messages", early, root + 2, 2, {0, 2, 4, 65535}, "an object header has 3 messages, expected");
+  c.number("early: number of messages", early, root + 2, 2, {0, 2, 4, 65535},
+           "an object header has 3 messages, expected");
   c.number("early: names", early, root + 4, 4, {0, 2, ~0U}, "the number of names that lead to an object is");
   c.number("early: size", early, root + 8, 4, {~0U}, "at most 1048576 are read");
   c.number("early: size", early, root + 8, 4, {48}, "");
@@ -170,10 +177,12 @@ void object_headers(Collection& c) {
   c.number("early: continuation", early, early_more.body, 8, {root, root + 16}, "shares some with an object header");
   c.number("early: continuation", early, early_more.body, 8, {kHuge, kHdf5Nowhere}, "lies outside the file");
   c.number("early: size of continuation", early, early_more.body + 8, 8, {0}, "is empty");
-  c.number("early: size of message", early, message_of(early, inner, 0x01).head + 2, 2, {39}, "expected a multiple of 8");
+  c.number("early: size of message", early, message_of(early, inner, 0x01).head + 2, 2, {39},
+           "expected a multiple of 8");
   c.number("early: size of message", early, message_of(early, inner, 0x01).head + 2, 2, {65528}, "but only");
   c.number("early: shared message", early, message_of(early, inner, 0x03).head + 4, 1, {2, 3}, "it is shared");
-  c.number("early: shared table message", early, message_of(early, inner, 0x00).head, 2, {0x0f}, "has a message of type");
+  c.number("early: shared table message", early, message_of(early, inner, 0x00).head, 2, {0x0f},
+           "has a message of type");
 }
 
 void datasets(Collection& c) {
@@ -202,11 +211,13 @@ void datasets(Collection& c) {
     c.number(name + "chunked", *base, layout + 1, 1, {2}, "is chunked, expected contiguous data");
     c.number(name + "virtual", *base, layout, 2, {0x0304}, "is a virtual dataset, expected contiguous data");
     c.number(name + "layout", *base, layout + 1, 1, {4, 255}, "has an unknown layout");
-    c.number(name + "address", *base, layout + 2, 8, {base->size(), base->size() - 1, kHuge, kHdf5Nowhere - 8}, "elements at byte");
+    c.number(name + "address", *base, layout + 2, 8, {base->size(), base->size() - 1, kHuge, kHdf5Nowhere - 8},
+             "elements at byte");
     c.number(name + "address", *base, layout + 2, 8, {kHdf5Nowhere}, "at byte nowhere");
     c.number(name + "address", *base, layout + 2, 8, {0, 16, header, early ? 0x2a8ULL : kSelf}, "shares some with");
     c.number(name + "size", *base, layout + 10, 8, {0, 1, kHuge, kHdf5Nowhere}, "bytes, expected");
-    c.number(name + "class", *base, type, 1, {0x13, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x20, 0x30, 0xff}, "another element type");
+    c.number(name + "class", *base, type, 1, {0x13, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x20, 0x30, 0xff},
+             "another element type");
     c.number(name + "class bits", *base, type + 1, 3, {1, 0xffffff}, "another element type");
     c.number(name + "size of type", *base, type + 4, 4, {0, 3, 1 << 20, ~0U}, "another element type");
     c.number(name + "precision", *base, type + 10, 2, {0, 7, 65535}, "another element type");
@@ -221,11 +232,13 @@ void datasets(Collection& c) {
   c.add("product that overflows", images(), "elements at byte", [&](std::string& bytes) {
     const std::uint64_t sizes[] = {std::uint64_t{1} << 32, std::uint64_t{1} << 32, 60};
     for (int i = 0; i < 3; ++i)
-      for (int part = 0; part < 2; ++part) put_number(bytes, space + static_cast<std::size_t>(8 * i + 24 * part), sizes[i], 8);
+      for (int part = 0; part < 2; ++part)
+        put_number(bytes, space + static_cast<std::size_t>(8 * i + 24 * part), sizes[i], 8);
   });
   const std::size_t labels = block_of(images(), "OHDR", 2);
   c.add("two datasets in one place", images(), "shares some with a dataset's numbers", [&](std::string& bytes) {
-    put_number(bytes, message_of(bytes, labels, 0x08).body + 2, number_at(bytes, message_of(bytes, pixels, 0x08).body + 2, 8), 8);
+    put_number(bytes, message_of(bytes, labels, 0x08).body + 2,
+               number_at(bytes, message_of(bytes, pixels, 0x08).body + 2, 8), 8);
   });
   c.add("two names of one object", images(), "shares some with an object header", [&](std::string& bytes) {
     const MessagePlace link = message_of(bytes, kSelf, 0x06, 1);
@@ -248,8 +261,11 @@ void links_and_attributes(Collection& c) {
                     attribute = message_of(base, kSelf, 0x0c).body;
   c.number("version of link", base, link, 1, {0, 2, 255}, "a link's version is");
   c.number("flags of link", base, link + 1, 1, {4, 0x20, 0x40, 0xff}, "a link's flags are");
-  for (const auto& [kind, what] : std::initializer_list<std::pair<int, const char*>>{
-           {1, "is a soft link"}, {64, "is an external link"}, {65, "is a link of another kind"}, {255, "is a link of another kind"}})
+  for (const auto& [kind, what] :
+       std::initializer_list<std::pair<int, const char*>>{{1, "is a soft link"},
+                                                          {64, "is an external link"},
+                                                          {65, "is a link of another kind"},
+                                                          {255, "is a link of another kind"}})
     c.add(fmt::format("link of kind {}", kind), base, what, [&, k = kind](std::string& bytes) {
       bytes.replace(link, 9, std::string("\1\x8\0\5token", 9));
       put_number(bytes, link + 2, static_cast<std::uint64_t>(k), 1);
@@ -279,7 +295,8 @@ void links_and_attributes(Collection& c) {
   c.number("size of attribute's space", base, attribute + 6, 2, {0, 65535}, "where it stands");
   c.number("attribute's character set", base, attribute + 8, 1, {2, 255}, "the character set of an attribute's name");
   const std::size_t type = attribute + 9 + number_at(base, attribute + 2, 2), space = type + 8;
-  c.number("attribute's class", base, type, 1, {0x10, 0x11, 0x16, 0x17, 0x18, 0x1a, 0x23, 0xff}, "is not a short string");
+  c.number("attribute's class", base, type, 1, {0x10, 0x11, 0x16, 0x17, 0x18, 0x1a, 0x23, 0xff},
+           "is not a short string");
   c.number("attribute's class bits", base, type + 1, 3, {2, 0x20, 0xffffff}, "is not a short string");
   c.number("attribute's size", base, type + 4, 4, {0, ~0U, 1 << 17}, "is not a short string");
   c.number("attribute's size", base, type + 4, 4, {200}, "but only");
@@ -356,7 +373,8 @@ void large_groups(Collection& c) {
   c.number("signature of leaf", base, leaf, 4, {0}, "does not begin with BTLF");
   c.number("hash", base, leaf + 6, 4, {0, ~0U}, "does not have the hash");
   c.add("records out of order", base, "out of order", [&](std::string& bytes) {
-    std::swap_ranges(bytes.begin() + static_cast<std::ptrdiff_t>(leaf) + 6, bytes.begin() + static_cast<std::ptrdiff_t>(leaf) + 17,
+    std::swap_ranges(bytes.begin() + static_cast<std::ptrdiff_t>(leaf) + 6,
+                     bytes.begin() + static_cast<std::ptrdiff_t>(leaf) + 17,
                      bytes.begin() + static_cast<std::ptrdiff_t>(leaf) + 17);
   });
   c.number("kind of object", base, leaf + 10, 1, {1, 0x10, 0x20, 0xff}, "the kind of a heap's object is");
@@ -368,8 +386,8 @@ void large_groups(Collection& c) {
 
 void early_groups(Collection& c) {
   const std::string& base = old();
-  const std::size_t tree = 0x88, heap = 0x2a8, names = number_at(base, heap + 24, 8), symbols = number_at(base, tree + 32, 8),
-                    message = message_of(base, 96, 0x11).body;
+  const std::size_t tree = 0x88, heap = 0x2a8, names = number_at(base, heap + 24, 8),
+                    symbols = number_at(base, tree + 32, 8), message = message_of(base, 96, 0x11).body;
   c.number("tree", base, message, 8, {0, kHuge}, "keeps its members elsewhere");
   const auto both = [&](std::uint64_t tree_at, std::uint64_t heap_at, const char* expected) {
     c.add(fmt::format("tree {:#x}, heap {:#x}", tree_at, heap_at), base, expected, [&](std::string& bytes) {
@@ -411,7 +429,8 @@ void early_groups(Collection& c) {
   c.number("name again", base, symbols + 48, 8, {number_at(base, symbols + 8, 8)}, "not in the order of their names");
   c.number("object", base, symbols + 16, 8, {kHuge, kHdf5Nowhere, base.size()}, "lies outside the file");
   c.number("object", base, symbols + 16, 8, {96}, "shares some with an object header");
-  c.number("object again", base, symbols + 56, 8, {number_at(base, symbols + 16, 8)}, "shares some with an object header");
+  c.number("object again", base, symbols + 56, 8, {number_at(base, symbols + 16, 8)},
+           "shares some with an object header");
   c.number("kind", base, symbols + 24, 4, {2}, "is a soft link");
   c.number("kind", base, symbols + 24, 4, {1, 3, ~0U}, "");
   c.number("names that do not end", base, names + 8, 8, {~std::uint64_t{0}}, "characters other than");
@@ -447,7 +466,8 @@ TEST(HostileStructure, EachIsRefusedWithItsPlaceAndNoneReachesHdf5) {
     SCOPED_TRACE(hostile.name);
     different.insert(hostile.bytes);
     EXPECT_THAT(error_of([&] { read_hdf5_structure(scratch.holding(hostile.bytes), Hdf5Groups::nested, "fix"); }),
-                AllOf(StartsWith("65: "), HasSubstr(hostile.expected), HasSubstr("(at byte "), testing::Not(HasSubstr("checksum"))));
+                AllOf(StartsWith("65: "), HasSubstr(hostile.expected), HasSubstr("(at byte "),
+                      testing::Not(HasSubstr("checksum"))));
     put_file(directory / "v.h5", hostile.bytes);
     EXPECT_THAT(error_of([&] { read_vocabulary(directory / "v.h5"); }), AllOf(StartsWith("65: "), HasSubstr("v.h5")));
     fs::remove(directory / "v.h5");

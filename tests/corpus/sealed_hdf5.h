@@ -48,7 +48,8 @@ inline void put_number(std::string& bytes, std::size_t at, std::uint64_t value, 
 inline std::uint64_t number_at(std::string_view bytes, std::size_t at, int count) {
   std::uint64_t value = 0;
   for (int i = 0; i < count; ++i)
-    value |= static_cast<std::uint64_t>(static_cast<unsigned char>(bytes.at(at + static_cast<std::size_t>(i)))) << (8 * i);
+    value |= static_cast<std::uint64_t>(static_cast<unsigned char>(bytes.at(at + static_cast<std::size_t>(i))))
+             << (8 * i);
   return value;
 }
 

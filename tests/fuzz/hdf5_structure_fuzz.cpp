@@ -1,4 +1,5 @@
-// Fuzz target of the HDF5 reader (tests/fuzz/README.md): any bytes as a file. Whatever it accepts must keep its promises.
+// Fuzz target of the HDF5 reader (tests/fuzz/README.md): any bytes as a file. Whatever it accepts must keep its
+// promises.
 #include <cstdlib>
 #include <random>
 #include <vector>
@@ -68,18 +69,30 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
 // Half of the changes are libFuzzer's own; the others keep every byte in its place: numbers that are near a limit, and
 // addresses from elsewhere in the file. Most results get right checksums, without which nothing would be reached.
-extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t max_size, unsigned seed) {
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t max_size,
+                                               unsigned seed) {
   std::minstd_rand random(seed);
-  const auto below = [&](std::size_t limit) { return std::uniform_int_distribution<std::size_t>(0, limit - 1)(random); };
+  const auto below = [&](std::size_t limit) {
+    return std::uniform_int_distribution<std::size_t>(0, limit - 1)(random);
+  };
   if (size < 64 || below(2) == 0) size = LLVMFuzzerMutate(data, size, max_size);
   std::string bytes(reinterpret_cast<const char*>(data), size);
   if (size >= 64)
     for (std::size_t changes = below(4); changes > 0; --changes) {
       const int width = 1 << below(4);
       const std::size_t at = below(size - 8);
-      const std::uint64_t values[] = {0, 1, ~std::uint64_t{0}, std::uint64_t{1} << (8 * width - 1), size, size - at, at,
-                                      number_at(bytes, below(size - 8), 8), number_at(bytes, at, width) + 1,
-                                      number_at(bytes, at, width) - 1, below(256), below(size)};
+      const std::uint64_t values[] = {0,
+                                      1,
+                                      ~std::uint64_t{0},
+                                      std::uint64_t{1} << (8 * width - 1),
+                                      size,
+                                      size - at,
+                                      at,
+                                      number_at(bytes, below(size - 8), 8),
+                                      number_at(bytes, at, width) + 1,
+                                      number_at(bytes, at, width) - 1,
+                                      below(256),
+                                      below(size)};
       put_number(bytes, at, values[below(std::size(values))], width);
     }
   if (below(8) != 0) bytes = sealed(std::move(bytes), scratch(), true);
