@@ -73,9 +73,7 @@ class Builder {
   std::optional<Vocabulary> reused_vocabulary() const {
     if (!options_.vocabulary) return std::nullopt;
     const std::filesystem::path& path = *options_.vocabulary;
-    std::error_code ignored;
-    Vocabulary vocabulary =
-        std::filesystem::is_directory(path, ignored) ? Corpus::open(path).load_vocabulary() : read_vocabulary(path);
+    Vocabulary vocabulary = vocabulary_at(path);
     if (vocabulary.unit() != options_.unit)
       throw DataError(fmt::format("has unit {}, expected {}", unit_name(vocabulary.unit()), unit_name(options_.unit)),
                       path.string(),

@@ -1,4 +1,4 @@
-// A split's labelled sequences by number, whatever shards they lie in. Reads by pread only: no HDF5 call after opening,
+// A split's labelled sequences by number, whatever shards they lie in. Reads by pread only, has
 // no state, so any number of threads may read at once.
 #pragma once
 

@@ -1,4 +1,4 @@
-// A split's tokens as one stream, whatever shards they lie in. Reads by pread only: no HDF5 call after opening, no
+// A split's tokens as one stream, whatever shards they lie in. Reads by pread only, has no
 // state, so any number of threads may read at once.
 #pragma once
 
