@@ -103,7 +103,7 @@ ExitCode import_weights(const Ranks& ranks, const MpiSession& session, const Imp
   const TrellisShape shape = agree(ranks.world, [&] { return shape_from(settings, data.vocabulary_size()); });
   const at::TensorOptions options = number_type_from(settings);
   const MeshGroups groups = make_mesh_groups({.data = ranks.size()}, ranks.group, {});  // the weights read are whole
-  const std::unique_ptr<Task> task = make_training_task(ranks, groups, data, settings, shape, options);
+  const std::unique_ptr<Task> task = make_training_task(ranks, groups, data, settings, shape, 1, options);
   TrainingStep training(groups, *task, optimizer_rule_from(settings), options);
   agree(ranks.world, [&] {
     initialize(training.weights(), initial_values_from(settings), settings.train.seed);

@@ -18,6 +18,7 @@
 #include "config/settings_resume.h"
 #include "config/settings_validate.h"
 #include "mpi/agreement.h"
+#include "plan/prediction.h"
 #include "report/format.h"
 #include "train/checkpointing.h"
 #include "train/compute_threads.h"
@@ -48,6 +49,7 @@ class Trainer {
     validate(settings_, request_.settings.origins);
     mesh_from(settings_, ranks_.size());
   }
+  void choose_chunks(const TrellisShape& shape);
   void load_or_initialize();
   void begin_metrics();
   void validate_now(bool epoch_ended);
@@ -104,10 +106,12 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
   if (ranks_.threads != nullptr && settings_.model.experts > 0) ranks_.threads->keep();  // whose exponentials depend on how rows are dealt
   schedule_ = schedule_from(settings_);
   groups_.emplace(mesh_groups_on(ranks_, device_, mesh_from(settings_, ranks_.size())));
-  task_ = make_training_task(ranks_, *groups_, data_, settings_, shape, options);
+  choose_chunks(shape);
+  const std::int64_t chunks = state_.chunks ? state_.chunks->chunks : std::max<std::int64_t>(1, settings_.mesh.chunks.count);
+  task_ = make_training_task(ranks_, *groups_, data_, settings_, shape, chunks, options);
   training_.emplace(*groups_, *task_, optimizer_rule_from(settings_), options);
   if (ranks_.size() > 1 && data_.is_text()) {
-    training_->check_plan(run_numbers_from(settings_, shape, device_.is_cuda()), settings_.mesh.chunks.count);
+    training_->check_plan(run_numbers_from(settings_, shape, device_.is_cuda()), chunks);
   }
   load_or_initialize();
   task_->begin_pass(state_.epoch, state_.window);
@@ -124,14 +128,25 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
   log_info("{} parameters; {}, {} steps a pass; {} rank(s) with {} thread(s) each",
            format_count(static_cast<double>(training_->weights().layout().count())), task_->description(), task_->windows(), ranks_.size(),
            at::get_num_threads());
-  if (ranks_.size() > 1) log_info("mesh: {}", describe(groups_->mesh));
+  if (ranks_.size() > 1) {
+    log_info("mesh: {}{}", describe(groups_->mesh), groups_->mesh.pipeline > 1 ? fmt::format(", {} chunk(s) of time", chunks) : "");
+  }
   if (settings_.schedule.batch_rule != BatchRule::none) log_info("{}", base_rate_text(settings_));
+}
+
+// mesh.chunks=auto: a run that is resumed keeps what it has as long as it has as many stages, whatever a later rule would say.
+void Trainer::choose_chunks(const TrellisShape& shape) {
+  const Mesh& mesh = groups_->mesh;
+  if (!settings_.mesh.chunks.automatic() || mesh.pipeline == 1) {
+    state_.chunks.reset();
+  } else if (!state_.chunks || state_.chunks->stages != mesh.pipeline) {
+    state_.chunks = ChunkChoice{mesh.pipeline, chunks_by_rule(run_numbers_from(settings_, shape, device_.is_cuda()), mesh)};
+  }
 }
 
 void Trainer::load_or_initialize() {
   if (resumed_) {
     agree(ranks_.world, [&] { load_training(*resumed_, resumed_state_, *training_); });
-    if (state_.chunks) task_->use_chunk_choice(*state_.chunks);
     if (state_.window >= task_->windows()) {
       throw AgreedError<ExitCode::bad_data>(
           fmt::format("the checkpoint stands at window {}, but a pass over this corpus has {}", state_.window, task_->windows()),
@@ -268,7 +283,6 @@ void Trainer::save() {
   report_.clear();
   const double begun = steady_seconds();
   const Optimizer& optimizer = training_->optimizer();
-  state_.chunks = task_->chunk_choice();
   state_.averaged_updates = optimizer.averaging() ? std::optional(optimizer.averaged_updates()) : std::nullopt;
   const WriteReport report = save_checkpoint(ranks_, directory_.checkpoints(), *training_,
                                              {.run = state_, .settings = settings_, .data = data_.identity()});
