@@ -25,6 +25,7 @@
 #include "train/compute_device.h"
 #include "train/dataset.h"
 #include "train/from_settings.h"
+#include "train/known_network.h"
 #include "train/make_task.h"
 #include "train/profile.h"
 #include "train/run_directory.h"
@@ -159,10 +160,15 @@ void Trainer::load_or_initialize() {
   if (!request_.init_from) return;
   expect_no_run(ranks_.world, *request_.init_from);
   const CheckpointReader reader = CheckpointReader::open(ranks_.world, *request_.init_from, Verify::hash);
-  agree(ranks_.world, [&] {
-    data_.expect_identity(read_state(reader).data);
+  const std::vector<std::string> told = agree(ranks_.world, [&] {
+    const KnownNetwork known = known_network(reader, read_state(reader));
+    std::vector<std::string> differences = expect_same_network(known, {.settings = settings_, .data = data_.identity()}, request_.allowed);
     load_weights(reader, training_->weights());
+    return differences;
   });
+  for (const std::string& text : told) {
+    if (ranks_.rank() == 0) log_warning("{}", text);
+  }
   log_info("weights from {}", request_.init_from->string());
 }
 
