@@ -17,7 +17,7 @@
 #include "train/checkpointing.h"
 #include "train/dataset.h"
 #include "train/from_settings.h"
-#include "train/known_network.h"
+#include "train/given_weights.h"
 #include "train/lstm_weights.h"
 #include "train/make_task.h"
 #include "train/published_weights.h"
@@ -120,9 +120,7 @@ ExitCode import_weights(const Ranks& ranks, const MpiSession& session, const Imp
     initialize(training.weights(), initial_values_from(settings), settings.train.seed);
     return read_weights(flags, settings, data, shape, training.weights());
   });
-  for (const std::string& text : told) {
-    if (ranks.rank() == 0) log_warning("{}", text);
-  }
+  warn_once(ranks, told);
   RunState state;
   if (settings.optimizer.averaging == Averaging::always) {
     training.optimizer().begin_averaging();

@@ -12,7 +12,7 @@ namespace trellis {
 namespace {
 
 std::vector<std::string> all_keys() {
-  std::vector<std::string> keys = distinguishing_keys();
+  std::vector<std::string> keys = keys_that_weights_leave_open();
   keys.insert(keys.end(), {AllowedDifferences::kVocabulary, AllowedDifferences::kSequences});
   return keys;
 }
@@ -28,6 +28,10 @@ AllowedDifferences::AllowedDifferences(std::span<const std::string> flags) {
       begin = end + 1;
       if (network_role(key) == NetworkRole::initial) {
         throw UsageError(fmt::format("--allow {}: this may differ anyway, trained weights do not depend on it", key), "command line", "leave it out");
+      }
+      if (network_role(key) == NetworkRole::told_by_tensors) {
+        throw UsageError(fmt::format("--allow {}: this cannot differ, the tensors would not fit", key), "command line",
+                         "give it the value that it had in training");
       }
       if (std::find(keys.begin(), keys.end(), key) == keys.end()) {
         throw UsageError(fmt::format("--allow '{}' is nothing that weights are held against{}", key, suggestion(key, keys)), "command line",

@@ -1,5 +1,5 @@
-// What may differ between a network and the weights that it is given, by the flag --allow: a setting that tells networks apart
-// (config/network_settings.h), or what their data is.
+// What may differ between a network and the weights that it is given, by the flag --allow: a setting that tells networks apart while
+// the same weights fit (config/network_settings.h), or what their data is.
 #pragma once
 
 #include <set>
@@ -10,8 +10,8 @@ namespace trellis {
 
 class AllowedDifferences {
  public:
-  static constexpr const char* kVocabulary = "vocabulary";  // of a text: the words and their order
-  static constexpr const char* kSequences = "sequences";    // how they were made: steps, channels, classes, normalisation
+  static constexpr const char* kVocabulary = "vocabulary";  // of a text: which words, as many as there are, and their order
+  static constexpr const char* kSequences = "sequences";    // their steps and what their bytes stand for
 
   AllowedDifferences() = default;
   // Values of the flag, each one key or several with commas between them. Throws UsageError for what is none, naming the nearest.

@@ -21,7 +21,7 @@ constexpr std::pair<std::string_view, NetworkRole> kRoles[] = {
     {"model.kernel", told_by_tensors},
     {"model.dilations", told_by_nothing},
     {"model.injection_every", told_by_nothing},
-    {"model.groups", told_by_tensors},
+    {"model.groups", told_by_zeros},
     {"model.weight_norm", told_by_tensors},
     {"model.cutoffs", told_by_nothing},  // how many there are is told; where, if there are any, is not
     {"model.experts", told_by_tensors},
@@ -45,10 +45,10 @@ std::optional<NetworkRole> network_role(std::string_view key) {
   return found == std::end(kRoles) ? std::nullopt : std::optional(found->second);
 }
 
-std::vector<std::string> distinguishing_keys() {
+std::vector<std::string> keys_that_weights_leave_open() {
   std::vector<std::string> keys;
   for (const auto& [key, role] : kRoles) {
-    if (role != initial) keys.emplace_back(key);
+    if (role == told_by_zeros || role == told_by_nothing) keys.emplace_back(key);
   }
   return keys;
 }

@@ -16,7 +16,8 @@
 namespace trellis {
 
 enum class NetworkRole {
-  told_by_tensors,  // the weights' names, shapes or zeros tell it
+  told_by_tensors,  // the weights' names and shapes tell it: no other value fits
+  told_by_zeros,    // zeros among the weights tell it: they may fit another value, which allows more of them
   told_by_nothing,  // the same weights fit other values: another network
   initial,          // of the weights that training begins with, and of nothing else
 };
@@ -32,8 +33,8 @@ std::vector<NetworkSetting> network_settings(const Settings& settings);
 
 // Nothing for a setting that is none of a network's.
 std::optional<NetworkRole> network_role(std::string_view key);
-// All that can make networks differ: those that are not initial.
-std::vector<std::string> distinguishing_keys();
+// Those whose value may be another one although the weights fit.
+std::vector<std::string> keys_that_weights_leave_open();
 
 using SettingTexts = std::map<std::string, std::string>;  // by key, as printed
 

@@ -43,19 +43,19 @@ const std::string* find(const SettingTexts& texts, const std::string& key) {
   return found == texts.end() ? nullptr : &found->second;
 }
 
-// What a network takes for granted of its data, and the key of --allow under which it may differ; none: it may not.
+// What a network takes for granted of its data, and the key of --allow under which it may differ; none: no weights would fit.
 struct Granted {
   const char* key;
   const char* allowed;
 };
 constexpr Granted kGranted[] = {
     {kKind, nullptr},
-    {"vocabulary.words", AllowedDifferences::kVocabulary},
+    {"vocabulary.words", nullptr},
     {"vocabulary.hash", AllowedDifferences::kVocabulary},
     {"corpus.unit", AllowedDifferences::kVocabulary},
     {"corpus.steps", AllowedDifferences::kSequences},
-    {"corpus.channels", AllowedDifferences::kSequences},
-    {"corpus.classes", AllowedDifferences::kSequences},
+    {"corpus.channels", nullptr},
+    {"corpus.classes", nullptr},
     {"corpus.mean", AllowedDifferences::kSequences},
     {"corpus.deviation", AllowedDifferences::kSequences},
 };
@@ -64,6 +64,7 @@ constexpr Granted kGranted[] = {
 struct Findings {
   std::vector<std::string> refused_settings, refused_data, allowed;
   std::vector<std::string> needed;  // keys of --allow
+  bool could_be_allowed = true;     // all that is refused
   std::vector<std::string> all_refused() const {
     std::vector<std::string> all = refused_settings;
     all.insert(all.end(), refused_data.begin(), refused_data.end());
@@ -79,6 +80,7 @@ void compare_settings(const std::vector<SettingChange>& changed, const AllowedDi
     } else {
       findings.refused_settings.push_back(text);
       findings.needed.push_back(change.key);
+      if (network_role(change.key) == NetworkRole::told_by_tensors) findings.could_be_allowed = false;
     }
   }
 }
@@ -93,7 +95,9 @@ void compare_data(const SettingTexts& of_weights, const SettingTexts& here, cons
       continue;
     }
     findings.refused_data.push_back(text);
-    if (granted.allowed != nullptr && std::find(findings.needed.begin(), findings.needed.end(), granted.allowed) == findings.needed.end()) {
+    if (granted.allowed == nullptr) {
+      findings.could_be_allowed = false;
+    } else if (std::find(findings.needed.begin(), findings.needed.end(), granted.allowed) == findings.needed.end()) {
       findings.needed.emplace_back(granted.allowed);
     }
   }
@@ -181,7 +185,7 @@ std::vector<std::string> expect_same_network(const KnownNetwork& weights, const 
   if (const std::vector<std::string> refused = findings.all_refused(); !refused.empty()) {
     const std::string what = fmt::format("the weights are of another network\n    {}", fmt::join(refused, "\n    "));
     const std::string fix = fmt::format("give the settings and the corpus that they were trained with{}",
-                                        findings.needed.empty() ? "" : fmt::format(", or say what may differ: --allow {}", fmt::join(findings.needed, ",")));
+                                        findings.could_be_allowed ? fmt::format(", or say what may differ: --allow {}", fmt::join(findings.needed, ",")) : "");
     if (!findings.refused_settings.empty()) throw ConfigError(what, weights.source, fix);
     throw DataError(what, weights.source, fix);
   }

@@ -18,14 +18,14 @@
 #include "config/settings_resume.h"
 #include "config/settings_validate.h"
 #include "mpi/agreement.h"
-#include "plan/prediction.h"
 #include "report/format.h"
 #include "train/checkpointing.h"
-#include "train/compute_threads.h"
+#include "train/chunk_choice.h"
 #include "train/compute_device.h"
+#include "train/compute_threads.h"
 #include "train/dataset.h"
 #include "train/from_settings.h"
-#include "train/known_network.h"
+#include "train/given_weights.h"
 #include "train/make_task.h"
 #include "train/profile.h"
 #include "train/run_directory.h"
@@ -50,7 +50,6 @@ class Trainer {
     validate(settings_, request_.settings.origins);
     mesh_from(settings_, ranks_.size());
   }
-  void choose_chunks(const TrellisShape& shape);
   void load_or_initialize();
   void begin_metrics();
   void validate_now(bool epoch_ended);
@@ -107,8 +106,8 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
   if (ranks_.threads != nullptr && settings_.model.experts > 0) ranks_.threads->keep();  // whose exponentials depend on how rows are dealt
   schedule_ = schedule_from(settings_);
   groups_.emplace(mesh_groups_on(ranks_, device_, mesh_from(settings_, ranks_.size())));
-  choose_chunks(shape);
-  const std::int64_t chunks = state_.chunks ? state_.chunks->chunks : std::max<std::int64_t>(1, settings_.mesh.chunks.count);
+  state_.chunks = choose_chunks(settings_, shape, groups_->mesh, device_.is_cuda(), state_.chunks);
+  const std::int64_t chunks = chunks_of(settings_, state_.chunks);
   task_ = make_training_task(ranks_, *groups_, data_, settings_, shape, chunks, options);
   training_.emplace(*groups_, *task_, optimizer_rule_from(settings_), options);
   if (ranks_.size() > 1 && data_.is_text()) {
@@ -135,16 +134,6 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
   if (settings_.schedule.batch_rule != BatchRule::none) log_info("{}", base_rate_text(settings_));
 }
 
-// mesh.chunks=auto: a run that is resumed keeps what it has as long as it has as many stages, whatever a later rule would say.
-void Trainer::choose_chunks(const TrellisShape& shape) {
-  const Mesh& mesh = groups_->mesh;
-  if (!settings_.mesh.chunks.automatic() || mesh.pipeline == 1) {
-    state_.chunks.reset();
-  } else if (!state_.chunks || state_.chunks->stages != mesh.pipeline) {
-    state_.chunks = ChunkChoice{mesh.pipeline, chunks_by_rule(run_numbers_from(settings_, shape, device_.is_cuda()), mesh)};
-  }
-}
-
 void Trainer::load_or_initialize() {
   if (resumed_) {
     agree(ranks_.world, [&] { load_training(*resumed_, resumed_state_, *training_); });
@@ -157,19 +146,9 @@ void Trainer::load_or_initialize() {
   }
   initialize(training_->weights(), initial_values_from(settings_), settings_.train.seed);
   if (settings_.optimizer.averaging == Averaging::always) training_->optimizer().begin_averaging();
-  if (!request_.init_from) return;
-  expect_no_run(ranks_.world, *request_.init_from);
-  const CheckpointReader reader = CheckpointReader::open(ranks_.world, *request_.init_from, Verify::hash);
-  const std::vector<std::string> told = agree(ranks_.world, [&] {
-    const KnownNetwork known = known_network(reader, read_state(reader));
-    std::vector<std::string> differences = expect_same_network(known, {.settings = settings_, .data = data_.identity()}, request_.allowed);
-    load_weights(reader, training_->weights());
-    return differences;
-  });
-  for (const std::string& text : told) {
-    if (ranks_.rank() == 0) log_warning("{}", text);
+  if (request_.init_from) {
+    load_given_weights(ranks_, *request_.init_from, {.settings = settings_, .data = data_.identity()}, request_.allowed, training_->weights());
   }
-  log_info("weights from {}", request_.init_from->string());
 }
 
 // Decides what this run starts from: settings and state of a checkpoint, or the settings as given.

@@ -103,8 +103,8 @@ TEST(NetworkSettings, ValuesAreBroughtIntoOneForm) {
 
 TEST(AllowedDifferences, AreKeysWithCommasBetweenThem) {
   EXPECT_FALSE(AllowedDifferences().contains("model.levels"));
-  const AllowedDifferences allowed(Words{"model.levels,vocabulary", "data.permute"});
-  for (const char* key : {"model.levels", "vocabulary", "data.permute"}) EXPECT_TRUE(allowed.contains(key)) << key;
+  const AllowedDifferences allowed(Words{"model.levels,vocabulary", "model.groups"});
+  for (const char* key : {"model.levels", "vocabulary", "model.groups"}) EXPECT_TRUE(allowed.contains(key)) << key;
   EXPECT_FALSE(allowed.contains("model.dilations"));
 }
 
@@ -117,6 +117,7 @@ TEST(AllowedDifferences, OtherKeysAreRefusedWithTheNearest) {
   EXPECT_THAT(refused("model.level"), HasSubstr("did you mean 'model.levels'?"));
   EXPECT_THAT(refused("model.levels,vocabulry"), HasSubstr("did you mean 'vocabulary'?"));
   EXPECT_THAT(refused("all"), HasSubstr("model.levels, "));
+  EXPECT_THAT(refused("model.hidden"), HasSubstr("this cannot differ, the tensors would not fit"));
   EXPECT_THAT(refused(""), HasSubstr("--allow ''"));
   EXPECT_THAT(refused("model.levels,"), HasSubstr("--allow ''"));
   EXPECT_THAT(refused("model.kernel_std"), HasSubstr("may differ anyway"));

@@ -125,6 +125,18 @@ TEST_F(KnownNetworks, WhatIsAllowedIsTakenAndTold) {
               AllOf(Not(HasSubstr("model.levels:")), HasSubstr("model.dilations:")));
 }
 
+// Nobody is told of a flag that would not help.
+TEST_F(KnownNetworks, WhereTensorsWouldNotFitNothingCanBeAllowed) {
+  const KnownNetwork known = known_network(exported({"", {}}));
+  for (const char* word : {"model.hidden=16", "model.kernel=3", "model.weight_norm=false"}) {
+    EXPECT_THAT(error_of<ConfigError>([&] { expect_same_network(known, Network{"", {word, "model.levels=9"}}.taking(), {}); }), Not(HasSubstr("--allow"))) << word;
+  }
+  json larger = text_identity("other");
+  larger["words"] = kWords + 1;
+  EXPECT_THAT(error_of<DataError>([&] { expect_same_network(known, Network{"", {}, larger}.taking(), AllowedDifferences(Words{"vocabulary"})); }),
+              AllOf(HasSubstr("vocabulary.words: \"9\" of the weights, \"10\" here"), Not(HasSubstr("--allow"))));
+}
+
 TEST_F(KnownNetworks, AnotherTextOfTheSameWordsIsTold) {
   const auto told = expect_same_network(known_network(exported({"", {}})), Network{"", {}, text_identity("0123", "cdef")}.taking(), {});
   EXPECT_THAT(told, ElementsAre(AllOf(HasSubstr("another training split"), HasSubstr("4567"), HasSubstr("cdef"))));
