@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "base/output.h"
 #include "base/stop_request.h"
-#include "base/version.h"
 #include "checkpoint/run_lock.h"
 #include "cli/chosen_checkpoint.h"
 #include "cli/commands.h"
@@ -20,6 +19,7 @@
 #include "train/checkpointing.h"
 #include "train/dataset.h"
 #include "train/from_settings.h"
+#include "train/given_weights.h"
 #include "train/lstm_weights.h"
 #include "train/make_task.h"
 #include "train/published_weights.h"
@@ -32,7 +32,8 @@ UsageError usage_error(const std::string& what, const std::string& fix) { return
 
 struct ImportFlags {
   std::string weights, lstm, data, run, words_file;
-  std::vector<std::string> config, words;
+  std::vector<std::string> config, words, allow;
+  AllowedDifferences allowed;
 
   CommandLine line() {
     CommandLine line("trellis checkpoint import (--weights FILE | --lstm FILE) --config FILE --data DIR --run DIR [flags] [section.option=value...]",
@@ -47,7 +48,8 @@ struct ImportFlags {
              "encoder.weight (which is the decoder's, too) and decoder.bias besides; what is not there is drawn as train would",
              lstm)
         .add("words", "FILE",
-             "the words of the rows of encoder.weight, one a line; without it the rows are in the order of the corpus's vocabulary", words_file);
+             "the words of the rows of encoder.weight, one a line; without it the rows are in the order of the corpus's vocabulary", words_file)
+        .add_repeated("allow", "KEY[,KEY...]", AllowedDifferences::meaning(), allow);
     line.section("The run")
         .add_repeated("config", "FILE", "settings in INI form; may be given several times, later files win", config)
         .add("data", "DIR", "corpus directory made by trellis-preprocess, to train or evaluate on", data)
@@ -56,10 +58,12 @@ struct ImportFlags {
     return line;
   }
 
-  void check() const {
+  void check() {
     if (weights.empty() == lstm.empty()) throw usage_error("give either --weights or --lstm", "trellis checkpoint import --help explains");
     if (data.empty()) throw usage_error("--data is missing", "give --data; trellis checkpoint import --help explains");
     if (run.empty()) throw usage_error("--run is missing", "give --run; trellis checkpoint import --help explains");
+    if (!lstm.empty() && !allow.empty()) throw usage_error("--allow is for --weights", "leave it out: an LSTM's file names no network");
+    allowed = AllowedDifferences(allow);
   }
 };
 
@@ -74,8 +78,9 @@ void validate_to_import(const LoadedSettings& loaded) {
   validate(settings, loaded.origins);
 }
 
-// Fills `weights`, which hold initial values.
-void read_weights(const ImportFlags& flags, const Settings& settings, const Dataset& data, const TrellisShape& shape, Parameters& weights) {
+// Fills `weights`, which hold initial values. Gives back what is to be told as a warning.
+std::vector<std::string> read_weights(const ImportFlags& flags, const Settings& settings, const Dataset& data, const TrellisShape& shape,
+                                      Parameters& weights) {
   const SafetensorsFile file = SafetensorsFile::open(flags.weights.empty() ? flags.lstm : flags.weights);
   if (!flags.lstm.empty()) expect_lstm_shape(shape, lstm_size(file), longest_window(settings));
   WordRows words;
@@ -83,12 +88,18 @@ void read_weights(const ImportFlags& flags, const Settings& settings, const Data
     if (!data.is_text()) throw UsageError("--words is for texts, and this is a corpus of sequences", flags.data, "leave it out");
     words = WordRows(flags.words_file, data.text().load_vocabulary(), shape.cutoffs);
   }
+  TakingNetwork taking{.settings = settings, .data = data.identity(), .rows_known = !words.empty()};
+  if (!words.empty()) taking.data["hash"] = words.vocabulary_hash();
   if (flags.lstm.empty()) {
+    std::vector<std::string> told = expect_same_network(known_network(file), taking, flags.allowed);
     read_published_weights(file, shape, words, weights);
-    return;
+    return told;
   }
   const std::vector<std::string> absent = read_lstm_weights(file, shape, words, weights);
   if (!absent.empty()) log_info("not in {}, hence initial values of seed {}: {}", flags.lstm, settings.train.seed, fmt::join(absent, ", "));
+  const bool has_words = std::find(absent.begin(), absent.end(), "embedding") == absent.end();
+  if (!data.is_text() || !has_words || !words.empty()) return {};
+  return {fmt::format("{} does not say which words its rows are: their order is taken to be that of the corpus's vocabulary", flags.lstm)};
 }
 
 ExitCode import_weights(const Ranks& ranks, const MpiSession& session, const ImportFlags& flags, const LoadedSettings& loaded) {
@@ -105,12 +116,13 @@ ExitCode import_weights(const Ranks& ranks, const MpiSession& session, const Imp
   const TrellisShape shape = agree(ranks.world, [&] { return shape_from(settings, data.vocabulary_size()); });
   const at::TensorOptions options = number_type_from(settings);
   const MeshGroups groups = make_mesh_groups({.data = ranks.size()}, ranks.group, {});  // the weights read are whole
-  const std::unique_ptr<Task> task = make_training_task(ranks, groups, data, settings, shape, options);
+  const std::unique_ptr<Task> task = make_training_task(ranks, groups, data, settings, shape, 1, options);
   TrainingStep training(groups, *task, optimizer_rule_from(settings), options);
-  agree(ranks.world, [&] {
+  const std::vector<std::string> told = agree(ranks.world, [&] {
     initialize(training.weights(), initial_values_from(settings), settings.train.seed);
-    read_weights(flags, settings, data, shape, training.weights());
+    return read_weights(flags, settings, data, shape, training.weights());
   });
+  warn_once(ranks, told);
   RunState state;
   if (settings.optimizer.averaging == Averaging::always) {
     training.optimizer().begin_averaging();
@@ -179,8 +191,7 @@ ExitCode export_weights(const Ranks& ranks, const ExportFlags& flags) {
     const TrellisShape shape = shape_from(state.settings, vocabulary);
     Parameters weights(ParameterLayout(shape), number_type_from(state.settings));
     load_weights(reader, weights);
-    write_published_weights(flags.weights, shape, weights,
-                            {{"format", "pt"}, {"program", fmt::format("trellis {}", kVersion)}, {"step", std::to_string(reader.step())}});
+    write_published_weights(flags.weights, shape, weights, network_metadata(state));
     print_output("{}: the weights of {}\n", flags.weights, reader.path().string());
   });
   return ExitCode::done;

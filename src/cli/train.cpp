@@ -13,7 +13,7 @@ namespace {
 
 struct TrainFlags {
   std::string data, run, resume = "none", init_from, profile;
-  std::vector<std::string> config, words;
+  std::vector<std::string> config, words, allow;
   bool print = false;
 
   CommandLine line() {
@@ -27,6 +27,7 @@ struct TrainFlags {
         .add("run", "DIR", "where the run keeps checkpoints, metrics and settings", run)
         .add("resume", "none|auto|DIR", "auto: the newest whole checkpoint of the run, or from the start if it has none; DIR: a checkpoint", resume)
         .add("init-from", "DIR", "checkpoint whose weights a new run starts from", init_from)
+        .add_repeated("allow", "KEY[,KEY...]", "with --init-from: " + AllowedDifferences::meaning(), allow)
         .add("profile", "A:B", "where the time of steps A to B goes, counted from 1 as progress lines do: a timeline of all ranks in\n"
              "RUN/profile/, for ui.perfetto.dev, and a table in the log", profile)
         .add_switch("print-config", "print every setting with where it came from, and exit", print)
@@ -62,6 +63,10 @@ struct TrainFlags {
       request.checkpoint = resume;
     }
     if (!init_from.empty()) request.init_from = init_from;
+    if (!allow.empty() && init_from.empty()) {
+      throw UsageError("--allow is for --init-from", "command line", "leave it out: what may differ in a run that is resumed is not for a flag to say");
+    }
+    request.allowed = AllowedDifferences(allow);
     if (!profile.empty()) request.profile = parse_profiled_steps(profile);
     return request;
   }

@@ -152,6 +152,9 @@ CheckpointState read_state(const CheckpointReader& reader) {
       state.data = json.at("data");
       if (!state.data.is_object()) throw DataError("the state's 'data' is not an object", where, "use another checkpoint");
     }
+    if (state.run.step != reader.step()) {
+      throw DataError(fmt::format("the run's step is {}, but the checkpoint's is {}", state.run.step, reader.step()), where, "use another checkpoint");
+    }
     return state;
   } catch (const nlohmann::json::exception& e) {
     const std::string what = e.what();  // "[json.exception.out_of_range.403] key 'version' not found"

@@ -18,7 +18,7 @@ std::string place_of(const Dataset& data, const std::string& split) { return "sp
 }  // namespace
 
 std::unique_ptr<Task> make_training_task(const Ranks& ranks, const MeshGroups& groups, const Dataset& data, const Settings& settings, const TrellisShape& shape,
-                                         at::TensorOptions options) {
+                                         std::int64_t chunks, at::TensorOptions options) {
   return agree(ranks.world, [&]() -> std::unique_ptr<Task> {
     const Verify verify = verification(ranks, settings.data.verify);
     if (!data.is_text()) {
@@ -43,7 +43,7 @@ std::unique_ptr<Task> make_training_task(const Ranks& ranks, const MeshGroups& g
                                                                           .seed = settings.train.seed,
                                                                           .keep = keep_from(settings),
                                                                           .activations = activation_type_from(settings),
-                                                                          .chunks = settings.mesh.chunks,
+                                                                          .chunks = chunks,
                                                                           .lane_groups = settings.mesh.lane_groups,
                                                                           .accumulate = settings.train.accumulate,
                                                                           .batches_ahead = settings.data.prefetch},

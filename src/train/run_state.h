@@ -28,7 +28,7 @@ struct RunState {
   std::int64_t validations_without_best = 0;
   std::optional<std::int64_t> averaged_updates = {};  // averaged SGD: updates in the averages; empty before it begins
   bool validation_due = false;  // a validation after `step` was left, or not begun, and is still to be done
-  std::optional<ChunkChoice> chunks = {};  // where mesh.chunks is auto and has been measured
+  std::optional<ChunkChoice> chunks = {};  // where mesh.chunks is auto and the pipeline has stages
   bool operator==(const RunState&) const = default;
 
   nlohmann::json to_json() const;

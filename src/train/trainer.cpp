@@ -24,10 +24,12 @@
 #include "mpi/agreement.h"
 #include "report/format.h"
 #include "train/checkpointing.h"
-#include "train/compute_threads.h"
+#include "train/chunk_choice.h"
 #include "train/compute_device.h"
+#include "train/compute_threads.h"
 #include "train/dataset.h"
 #include "train/from_settings.h"
+#include "train/given_weights.h"
 #include "train/make_task.h"
 #include "train/profile.h"
 #include "train/run_directory.h"
@@ -120,10 +122,12 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
   if (ranks_.threads != nullptr && settings_.model.experts > 0) ranks_.threads->keep();  // whose exponentials depend on how rows are dealt
   schedule_ = schedule_from(settings_);
   groups_.emplace(mesh_groups_on(ranks_, device_, mesh_from(settings_, ranks_.size())));
-  task_ = make_training_task(ranks_, *groups_, data_, settings_, shape, options);
+  state_.chunks = choose_chunks(settings_, shape, groups_->mesh, device_.is_cuda(), state_.chunks);
+  const std::int64_t chunks = chunks_of(settings_, state_.chunks);
+  task_ = make_training_task(ranks_, *groups_, data_, settings_, shape, chunks, options);
   training_.emplace(*groups_, *task_, optimizer_rule_from(settings_), options);
   if (ranks_.size() > 1 && data_.is_text()) {
-    training_->check_plan(run_numbers_from(settings_, shape, device_.is_cuda()), settings_.mesh.chunks.count);
+    training_->check_plan(run_numbers_from(settings_, shape, device_.is_cuda()), chunks);
   }
   load_or_initialize();
   task_->begin_pass(state_.epoch, state_.window);
@@ -140,14 +144,15 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
   log_info("{} parameters; {}, {} steps a pass; {} rank(s) with {} thread(s) each",
            format_count(static_cast<double>(training_->weights().layout().count())), task_->description(), task_->windows(), ranks_.size(),
            at::get_num_threads());
-  if (ranks_.size() > 1) log_info("mesh: {}", describe(groups_->mesh));
+  if (ranks_.size() > 1) {
+    log_info("mesh: {}{}", describe(groups_->mesh), groups_->mesh.pipeline > 1 ? fmt::format(", {} chunk(s) of time", chunks) : "");
+  }
   if (settings_.schedule.batch_rule != BatchRule::none) log_info("{}", base_rate_text(settings_));
 }
 
 void Trainer::load_or_initialize() {
   if (resumed_) {
     agree(ranks_.world, [&] { load_training(*resumed_, resumed_state_, *training_); });
-    if (state_.chunks) task_->use_chunk_choice(*state_.chunks);
     if (state_.window >= task_->windows()) {
       throw AgreedError<ExitCode::bad_data>(
           fmt::format("the checkpoint stands at window {}, but a pass over this corpus has {}", state_.window, task_->windows()),
@@ -157,14 +162,9 @@ void Trainer::load_or_initialize() {
   }
   initialize(training_->weights(), initial_values_from(settings_), settings_.train.seed);
   if (settings_.optimizer.averaging == Averaging::always) training_->optimizer().begin_averaging();
-  if (!request_.init_from) return;
-  expect_no_run(ranks_.world, *request_.init_from);
-  const CheckpointReader reader = CheckpointReader::open(ranks_.world, *request_.init_from, Verify::hash);
-  agree(ranks_.world, [&] {
-    data_.expect_identity(read_state(reader).data);
-    load_weights(reader, training_->weights());
-  });
-  log_info("weights from {}", request_.init_from->string());
+  if (request_.init_from) {
+    load_given_weights(ranks_, *request_.init_from, {.settings = settings_, .data = data_.identity()}, request_.allowed, training_->weights());
+  }
 }
 
 // Decides what this run starts from: settings and state of a checkpoint, or the settings as given.
@@ -299,7 +299,6 @@ void Trainer::save() {
   report_.clear();
   const double begun = steady_seconds();
   const Optimizer& optimizer = training_->optimizer();
-  state_.chunks = task_->chunk_choice();
   state_.averaged_updates = optimizer.averaging() ? std::optional(optimizer.averaged_updates()) : std::nullopt;
   const WriteReport report = save_checkpoint(ranks_, directory_.checkpoints(), *training_,
                                              {.run = state_, .settings = settings_, .data = data_.identity()});

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/exit_codes.h"
+#include "config/allowed_differences.h"
 #include "config/settings_io.h"
 #include "train/profiled_steps.h"
 #include "train/ranks.h"
@@ -24,6 +25,7 @@ struct TrainRequest {
   Resume resume = Resume::none;
   std::filesystem::path checkpoint;                 // Resume::from_path
   std::optional<std::filesystem::path> init_from;   // weights to start from
+  AllowedDifferences allowed;                       // from the network that they are of
   std::optional<ProfiledSteps> profile;
   // How many steps are started before the numbers of the one before them have come. No step computes anything else for it: they are
   // reported later, and a signal or train.seconds may stop the run so many steps later. Left out: 1 on a GPU, which then never waits

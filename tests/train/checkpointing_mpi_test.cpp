@@ -2,12 +2,14 @@
 // number of ranks on any mesh reads it back, stripes of the vocabulary, lanes and all.
 #include "train/checkpointing.h"
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <span>
 
 #include "base/errors.h"
 #include "mpi/agreement.h"
@@ -286,6 +288,24 @@ TEST_P(Checkpointing, TheStateReadsBackAsItWas) {
   EXPECT_EQ(read.settings.model.cutoffs, (std::vector<std::int64_t>{50, 300}));
   EXPECT_EQ(read.settings.optimizer.learning_rate, 0.1);
   EXPECT_EQ(read.data, state().data);
+}
+
+// The step is there twice: as the checkpoint's, by which resuming finds it, and as the run's, from which masks are drawn.
+TEST_P(Checkpointing, ARunOfAnotherStepThanTheCheckpointsIsRefused) {
+  Training training(ranks, GetParam(), shape());
+  const WriteReport report = save_checkpoint(ranks, root, training.step, state(GetParam()));
+  const CheckpointReader good = CheckpointReader::open(world, report.path, Verify::hash);
+  const double number = 1;
+  TensorSlice slice{"x", ElementType::float64, {1}, {}};
+  if (world.rank() == 0) slice.pieces.push_back({{0, 1}, &number});
+  const WriteReport other = write_checkpoint(world, root, good.step() + 1, std::span(&slice, 1), good.state());
+  const CheckpointReader reader = CheckpointReader::open(world, other.path, Verify::hash);
+  try {
+    read_state(reader);
+    ADD_FAILURE() << "no error";
+  } catch (const DataError& error) {
+    EXPECT_EQ(error.fact(), fmt::format("the run's step is {}, but the checkpoint's is {}", good.step(), good.step() + 1));
+  }
 }
 
 TEST_P(Checkpointing, WeightsAreConvertedToAnotherPrecision) {
