@@ -18,6 +18,7 @@
 #include "train/dataset.h"
 #include "train/from_settings.h"
 #include "train/measured_rates.h"
+#include "train/run_calendar.h"
 #include "train/run_numbers_from.h"
 
 namespace trellis {
@@ -37,8 +38,9 @@ struct PlanFlags {
     CommandLine line(
         "trellis plan --config FILE --ranks N (--data DIR | --vocabulary N) [flags] [section.option=value...]",
         "Predicts memory, traffic and time of a step for every mesh of so many ranks - replicas, stages, ranks that share the\n"
-        "vocabulary, chunks - and lists them best first. What [mesh] says in the file or on the command line is kept. Numbers of\n"
-        "the machine are assumed, or measured with --measure, by one process or, with messages, under mpirun.");
+        "vocabulary, chunks - and lists them best first; with a corpus also the time of a pass and of the whole run. What [mesh] says\n"
+        "in the file or on the command line is kept. Numbers of the machine are assumed, or measured with --measure, by one process\n"
+        "or, with messages, under mpirun.");
     line.section("What is planned")
         .add_repeated("config", "FILE", "settings in INI form; may be given several times, later files win", config)
         .add("ranks", "N", "ranks to plan for; 0: those that are running, with --measure", ranks, {0, 1 << 20})
@@ -123,9 +125,28 @@ struct PlanFlags {
     return run;
   }
 
+  PlanLength length(const RunNumbers& run) const {
+    const Settings& settings = loaded.settings;
+    PlanLength length{.scored_in_step = static_cast<double>(run.lanes * run.scored_steps() * run.accumulate)};
+    if (data.empty()) {
+      if (settings.train.steps == 0) return length;
+      length.total_steps = settings.train.steps;
+      length.text = fmt::format("the run ends at step {} (train.steps); with --data also by train.epochs, and with its validations", settings.train.steps);
+      return length;
+    }
+    const Dataset dataset = Dataset::open(data);
+    const std::int64_t of_pass = steps_of_text_pass(dataset.text().tokens("train"), settings.train, "split 'train' of " + data);
+    const bool validates = dataset.has_split("valid");
+    length.calendar = run_calendar(settings, of_pass, validates);
+    length.total_steps = length.calendar->total_steps;
+    if (validates) length.scored_in_validation = static_cast<double>(dataset.text().tokens("valid"));
+    length.text = end_text(settings.train, of_pass);
+    return length;
+  }
+
   void print(const RunNumbers& run, const Rates& known, int for_ranks) const {
     const std::vector<PlanReport> reports = search_meshes(run, for_ranks, mesh_wishes_from(loaded.settings, loaded.origins), known);
-    const PlanHeading heading{.ranks = for_ranks, .measured = measure};
+    const PlanHeading heading{.ranks = for_ranks, .measured = measure, .length = length(run)};
     write_output(json ? plan_json(run, known, heading, reports) : plan_table(run, known, heading, reports, static_cast<int>(top)));
   }
 };

@@ -12,7 +12,7 @@ namespace trellis {
 namespace {
 
 struct TrainFlags {
-  std::string data, run, resume = "none", init_from, profile;
+  std::string data, run, resume = "none", init_from, profile, progress = "auto";
   std::vector<std::string> config, words, allow;
   bool print = false;
 
@@ -30,6 +30,8 @@ struct TrainFlags {
         .add_repeated("allow", "KEY[,KEY...]", "with --init-from: " + AllowedDifferences::meaning(), allow)
         .add("profile", "A:B", "where the time of steps A to B goes, counted from 1 as progress lines do: a timeline of all ranks in\n"
              "RUN/profile/, for ui.perfetto.dev, and a table in the log", profile)
+        .add("progress", "auto|bar|lines", "what is shown on standard error: auto draws a bar below the lines where that is a terminal, its own\n"
+             "or that of mpirun; bar draws it always, lines never", progress)
         .add_switch("print-config", "print every setting with where it came from, and exit", print)
         .positional("section.option=value", "settings that win over the file", words)
         .appendix(settings_help());
@@ -67,6 +69,13 @@ struct TrainFlags {
       throw UsageError("--allow is for --init-from", "command line", "leave it out: what may differ in a run that is resumed is not for a flag to say");
     }
     request.allowed = AllowedDifferences(allow);
+    if (progress == "bar") {
+      request.progress = Progress::Style::bar;
+    } else if (progress == "lines") {
+      request.progress = Progress::Style::lines;
+    } else if (progress != "auto") {
+      throw UsageError(fmt::format("--progress is '{}', expected auto, bar or lines", progress), "command line", "trellis train --help explains");
+    }
     if (!profile.empty()) request.profile = parse_profiled_steps(profile);
     return request;
   }

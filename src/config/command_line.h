@@ -29,6 +29,9 @@ std::string nearest_name(std::string_view name, std::span<const std::string> can
 // For error messages: ", did you mean '<prefix><nearest>'?", or "" when nothing is near.
 std::string suggestion(std::string_view name, std::span<const std::string> candidates, std::string_view prefix = "");
 
+// The positional words of a command that takes settings: a flag that is none is then looked for among them (config/hints.h).
+inline constexpr std::string_view kSettingWords = "section.option=value";
+
 class CommandLine {
  public:
   enum class Parsed { ready, help, version };
@@ -73,6 +76,8 @@ class CommandLine {
   };
   CommandLine& declare(Flag flag);
   std::vector<std::string> names() const;
+  // What was meant by a flag that there is not; its value is looked for in the arguments.
+  std::string hint(std::span<const std::string> arguments, std::string_view flag) const;
 
   std::string usage_, summary_, appendix_, section_ = "Flags";
   std::vector<Flag> flags_;

@@ -140,10 +140,12 @@ void MetricsWriter::write(const StepEvent& event) {
   json["step"] = event.step;
   json["epoch"] = event.epoch;
   json["window"] = event.window;
+  json["steps"] = event.steps;
   add_loss(json, event.loss_nats, event.accuracy);
   if (event.auxiliary_loss) json["aux_loss"] = *event.auxiliary_loss;
   json["learning_rate"] = event.learning_rate;
   json["gradient_norm"] = event.gradient_norm;
+  json["largest_gradient_norm"] = event.largest_gradient_norm;
   json[event.accuracy ? "sequences" : "tokens"] = event.scored;
   json[event.accuracy ? "sequences_per_second" : "tokens_per_second"] = event.scored_per_second;
   json["seconds"] = event.seconds;

@@ -16,22 +16,26 @@
 
 namespace trellis {
 
-inline constexpr int kMetricsSchema = 1;
+// 2: step events hold means over their steps, in 1 they held the last step's numbers.
+inline constexpr int kMetricsSchema = 2;
 
 struct RunStartEvent {
   std::string corpus = {}, precision = {}, device = {}, settings = {};  // settings: the whole configuration as INI text
   int ranks = 1;
   std::int64_t parameters = 0;
 };
+// The steps since the last such event, up to and with `step`.
 struct StepEvent {
-  std::int64_t step = 0, epoch = 0, window = 0;  // optimizer steps done; passes finished; window in the pass
-  double loss_nats = 0;                          // mean over what the step scored
-  std::optional<double> accuracy = {};           // classifiers: share of the step's sequences that were right
-  std::optional<double> auxiliary_loss = {};  // unweighted; empty without auxiliary outputs
-  double learning_rate = 0;
-  double gradient_norm = 0;                       // before clipping
-  std::int64_t scored = 0;                        // trained on since the run's very start
-  double scored_per_second = 0, seconds = 0;      // over the steps since the last such event; wall time they took
+  std::int64_t step = 0, epoch = 0, window = 0;  // optimizer steps done; passes finished; steps done in the pass under way
+  std::int64_t steps = 1;                        // that this event is about
+  double loss_nats = 0;                          // mean over what those steps scored
+  std::optional<double> accuracy = {};           // classifiers: share of their sequences that were right
+  std::optional<double> auxiliary_loss = {};     // unweighted; empty without auxiliary outputs; a mean as loss_nats
+  double learning_rate = 0;                      // of the last one
+  double gradient_norm = 0;                      // before clipping; mean over the steps
+  double largest_gradient_norm = 0;              // of one of them
+  std::int64_t scored = 0;                       // trained on since the run's very start
+  double scored_per_second = 0, seconds = 0;     // of those steps; wall time they took
   std::optional<std::int64_t> memory_bytes = {};  // most memory ever held by rank 0
 };
 struct ValidationEvent {

@@ -18,7 +18,6 @@
 #include "checkpoint/catalogue.h"
 #include "checkpoint/run_lock.h"
 #include "config/base_rate.h"
-#include "config/setting_values.h"
 #include "config/settings_resume.h"
 #include "config/settings_validate.h"
 #include "mpi/agreement.h"
@@ -28,13 +27,17 @@
 #include "train/compute_device.h"
 #include "train/compute_threads.h"
 #include "train/dataset.h"
+#include "train/expected_step.h"
 #include "train/from_settings.h"
 #include "train/given_weights.h"
 #include "train/make_task.h"
 #include "train/profile.h"
+#include "train/run_calendar.h"
 #include "train/run_directory.h"
+#include "train/run_ends.h"
 #include "train/run_numbers_from.h"
 #include "train/run_report.h"
+#include "train/split_size.h"
 #include "train/step.h"
 #include "train/stop_rules.h"
 
@@ -62,7 +65,7 @@ class Trainer {
     mesh_from(settings_, ranks_.size());
   }
   void load_or_initialize();
-  void begin_metrics();
+  void begin_metrics(const TrellisShape& shape, const at::TensorOptions& options);
   void validate_if_due();
   // What is due behind a step: validation, a checkpoint, the end of the run.
   std::optional<Stop> end_step();
@@ -111,7 +114,9 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
       request_(std::move(request)),
       directory_(request_.run),
       data_(agree(ranks.world, [&] { return Dataset::open(request_.data); })) {
+  if (ranks_.rank() == 0) report_.open(request_.progress);
   choose_start();
+  for (const std::string& notice : request_.settings.notices) log_info("{}", notice);
   const TrellisShape shape = agree(ranks_.world, [&] {
     data_.expect_settings(settings_);
     return shape_from(settings_, data_.vocabulary_size());
@@ -124,6 +129,7 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
   groups_.emplace(mesh_groups_on(ranks_, device_, mesh_from(settings_, ranks_.size())));
   state_.chunks = choose_chunks(settings_, shape, groups_->mesh, device_.is_cuda(), state_.chunks);
   const std::int64_t chunks = chunks_of(settings_, state_.chunks);
+  report_.starting("opening split 'train' and building the network", size_of_split(data_, "train").bytes);
   task_ = make_training_task(ranks_, *groups_, data_, settings_, shape, chunks, options);
   training_.emplace(*groups_, *task_, optimizer_rule_from(settings_), options);
   if (ranks_.size() > 1 && data_.is_text()) {
@@ -133,6 +139,7 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
   task_->begin_pass(state_.epoch, state_.window);
 
   if (data_.has_split("valid")) {
+    report_.starting("opening split 'valid'", size_of_split(data_, "valid").bytes);
     evaluator_ = make_evaluator(ranks_, *groups_, data_, "valid", validation_cut(settings_), settings_, shape, options);
   } else if (settings_.train.patience > 0 || settings_.schedule.plateau > 0) {
     throw AgreedError<ExitCode::wrong_setting>("train.patience and schedule.plateau need validation, but the corpus has no split 'valid'",
@@ -140,7 +147,7 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
   } else {
     log_info("the corpus has no split 'valid': there will be no validation");
   }
-  begin_metrics();
+  begin_metrics(shape, options);
   log_info("{} parameters; {}, {} steps a pass; {} rank(s) with {} thread(s) each",
            format_count(static_cast<double>(training_->weights().layout().count())), task_->description(), task_->windows(), ranks_.size(),
            at::get_num_threads());
@@ -151,6 +158,7 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
 }
 
 void Trainer::load_or_initialize() {
+  report_.starting(resumed_ ? "reading the checkpoint" : "drawing the first weights");
   if (resumed_) {
     agree(ranks_.world, [&] { load_training(*resumed_, resumed_state_, *training_); });
     if (state_.window >= task_->windows()) {
@@ -214,23 +222,23 @@ void Trainer::choose_start() {
   directory_.write_settings(ranks_.world, to_ini(settings_));
 }
 
-void Trainer::begin_metrics() {
+void Trainer::begin_metrics(const TrellisShape& shape, const at::TensorOptions& options) {
   agree(ranks_.world, [] { throw_if_stop_requested(); });
   answers_stops_.emplace();
   progressed_->step = state_.step, progressed_->epoch = state_.epoch;
   directory_.set_aside_after(ranks_.world, state_.step);  // here, where no more input can be refused
   agree(ranks_.world, [&] {
     if (ranks_.rank() != 0) return;
-    report_.begin(settings_, directory_.metrics(), total_steps(settings_.train, task_->windows()));
+    report_.begin(settings_, directory_.metrics(),
+                  {.calendar = run_calendar(settings_, task_->windows(), evaluator_ != nullptr),
+                   .step = state_.step,
+                   .scored_in_validation = evaluator_ ? size_of_split(data_, "valid").items : 0,
+                   .expected_step_seconds = slow_step_seconds(settings_, shape, groups_->mesh, options),
+                   .started = started_});
     if (resumed_) {
       report_.resume({.step = state_.step, .epoch = state_.epoch, .checkpoint = resumed_->path().string(), .ranks = ranks_.size()});
     } else {
-      report_.run_start({.corpus = request_.data.string(),
-                         .precision = format_value(settings_.train.precision),
-                         .device = device_.is_cuda() ? "cuda" : "cpu",
-                         .settings = to_ini(settings_),
-                         .ranks = ranks_.size(),
-                         .parameters = training_->weights().layout().count()});
+      report_.run_start(run_start_event(ranks_, data_, settings_, device_, training_->weights().layout()));
     }
   });
 }
@@ -245,7 +253,7 @@ void Trainer::validate_if_due() {
   finish_steps();
   const bool epoch_ended = state_.window == 0;
   const TimeSpan timed("validation", {.step = state_.step});
-  report_.clear();
+  report_.end_interval("validation");
   const double begun = steady_seconds();
   double saving = 0;
   // What is saved meanwhile is where the run stood before the validation, which a resumed run makes from its beginning.
@@ -273,7 +281,8 @@ void Trainer::validate_if_due() {
   report_.leave_out(seconds);
   agree(ranks_.world, [&] {
     report_.validation({.step = state_.step, .epoch = state_.epoch, .loss_nats = result.loss_nats, .accuracy = result.accuracy,
-                        .scored = result.scored, .seconds = seconds, .is_best = is_best});
+                        .scored = result.scored, .seconds = seconds, .is_best = is_best},
+                       epoch_ended);
   });
 }
 
@@ -296,7 +305,7 @@ void Trainer::save() {
   checkpoint_request_met();
   if (saved_step_ == state_.step) return;
   const TimeSpan timed("checkpoint", {.step = state_.step});
-  report_.clear();
+  report_.end_interval("checkpoint");
   const double begun = steady_seconds();
   const Optimizer& optimizer = training_->optimizer();
   state_.averaged_updates = optimizer.averaging() ? std::optional(optimizer.averaged_updates()) : std::nullopt;
@@ -313,10 +322,7 @@ void Trainer::save() {
 
 void Trainer::adapt_threads() {
   if (ranks_.threads == nullptr) return;
-  if (const auto remark = ranks_.threads->adapt(); remark && ranks_.rank() == 0) {
-    report_.clear();
-    log_info("{}", *remark);
-  }
+  if (const auto remark = ranks_.threads->adapt()) log_info("{}", *remark);
 }
 
 void Trainer::start_step() {
@@ -332,12 +338,7 @@ void Trainer::start_step() {
   ++state_.step;
   ++state_.window;
   state_.scored += started.scored();
-  steps_under_way_.emplace_back(std::move(started), FinishedStep{.result = {},
-                                                                 .step = state_.step,
-                                                                 .epoch = state_.epoch,
-                                                                 .window = state_.window,
-                                                                 .scored = state_.scored,
-                                                                 .learning_rate = learning_rate});
+  steps_under_way_.emplace_back(std::move(started), step_under_way(state_, task_->windows(), learning_rate));
 }
 
 void Trainer::finish_steps(std::size_t under_way) {
@@ -418,6 +419,7 @@ ExitCode Trainer::run_to_end() {
       profile_->begin();
     }
     adapt_threads();
+    report_.doing_step(state_.step + 1);
     start_step();
     finish_steps(ahead);
 
@@ -434,6 +436,7 @@ ExitCode Trainer::run_to_end() {
   const ExitCode code = stop->resumable ? ExitCode::stopped_early : ExitCode::done;
   agree(ranks_.world, [&] {
     report_.stop({.step = state_.step, .epoch = state_.epoch, .reason = stop->reason, .exit_code = static_cast<int>(code)}, stop->resumable);
+    report_.sum_up(end_summary(ranks_, directory_, request_.data, settings_, state_, saved_step_, *stop));
   });
   return code;
 }

@@ -10,6 +10,7 @@
 #include "base/exit_codes.h"
 #include "config/allowed_differences.h"
 #include "config/settings_io.h"
+#include "report/progress.h"
 #include "train/profiled_steps.h"
 #include "train/ranks.h"
 
@@ -31,6 +32,7 @@ struct TrainRequest {
   // reported later, and a signal or train.seconds may stop the run so many steps later. Left out: 1 on a GPU, which then never waits
   // for this program, 0 on a CPU.
   std::optional<std::size_t> steps_ahead;
+  std::optional<Progress::Style> progress;  // left out: with a bar where standard error leads to a terminal
 };
 
 // Collective. Returns done, or stopped_early when a signal or train.seconds ended the run before its end. Throws what
