@@ -49,6 +49,10 @@ class Progress {
   // Prints a line of its own ("validation at step 450: ..."), in either style.
   void note(std::string_view line);
 
+  // For others who have a bar of their own (report/work_progress.h): draws it in place; at most this many characters.
+  void draw(std::string_view bar);
+  int room() const { return width() - 1; }  // the last column stays free: writing there makes some terminals wrap
+
   // Takes the bar off the screen until the next step, so that somebody else may print.
   void clear();
 

@@ -82,6 +82,7 @@ EvaluationResult ClassifierEvaluator::run(const Parameters& weights) {
       const ClassificationSums own = ClassificationSums::read(model_.evaluate(weights, normalised_(*batch)));
       sums[0] += own.loss;
       sums[1] += own.correct;
+      report_progress(batch->index + 1, reader_.plan().batches(), sequences_);
     }
   });
   ranks_.world.all_reduce(sums, Reduction::sum);
