@@ -113,8 +113,7 @@ TEST(WindowPlan, LanesWithContextScoreEveryTokenButTheFirstExactlyOnce) {
           ASSERT_EQ(plan.left_out(), 0);
           // as much context as was asked for, or all that there is
           for (std::int64_t lane = 1; lane < lanes; ++lane) {
-            if (plan.overlap(lane) < context) ASSERT_EQ(plan.lane(lane).begin, 0);
-            ASSERT_LE(plan.overlap(lane), context);
+            ASSERT_TRUE(plan.overlap(lane) == context || (plan.overlap(lane) < context && plan.lane(lane).begin == 0));
           }
         }
   EXPECT_GT(accepted, 5000);
