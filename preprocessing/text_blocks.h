@@ -25,9 +25,9 @@ struct TextFile {
   std::int64_t bytes = 0, modified_ns = 0;
 };
 
-// Looks at a file without reading it. Throws MissingInputError when it is not there or cannot be opened, DataError when
-// it is no regular file or empty.
-TextFile look_at(const std::filesystem::path& path);
+// Looks at a file and its beginning. Throws MissingInputError when it is not there or cannot be opened, DataError when
+// it is no regular file, empty, or no text by its first bytes (preprocessing/file_kind.h).
+TextFile look_at(const std::filesystem::path& path, Unit unit);
 
 // Calls `work` for every block of `files`, in as many threads, then `finish` for each in the text's order, one at a
 // time. Both get the block and the number of the thread, below `threads`. What work throws is thrown here, the first in

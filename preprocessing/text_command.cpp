@@ -5,9 +5,11 @@
 #include <thread>
 
 #include "base/errors.h"
+#include "base/log.h"
 #include "base/output.h"
 #include "base/version.h"
 #include "config/command_line.h"
+#include "corpus/text_warnings.h"
 #include "preprocessing/progress.h"
 #include "preprocessing/text_corpus.h"
 
@@ -109,6 +111,7 @@ ExitCode text_command(std::span<const std::string> arguments) {
     manifest = build_text_corpus(options, [&](const Progress& now) { progress.show(now); });
   }
   print_summary(options, manifest, std::max(watch.seconds(), 1e-6));
+  for (const std::string& warning : text_warnings(manifest)) log_warning("{}", warning);
   return ExitCode::done;
 }
 

@@ -95,10 +95,13 @@ void Progress::step(const ProgressSample& sample, double now_seconds) {
   const std::lock_guard lock(mutex_);
   const bool is_last = knows_total(sample) && sample.step >= *sample.total_steps;
   if (drawn_seconds_ && now_seconds - *drawn_seconds_ < kRedrawSeconds && !is_last) return;
-  // the last column stays free: writing there makes some terminals wrap
-  emit(stream_, fmt::format("\r{}\033[K", progress_bar(sample, width() - 1)));
-  drawn_ = true;
+  draw(progress_bar(sample, room()));
   drawn_seconds_ = now_seconds;
+}
+
+void Progress::draw(std::string_view bar) {
+  emit(stream_, fmt::format("\r{}\033[K", bar));
+  drawn_ = true;
 }
 
 void Progress::note(std::string_view line) {

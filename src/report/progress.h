@@ -53,6 +53,10 @@ class Progress {
   // Prints a line of its own, in either style: a step's (progress_line), or "validation at step 450: ...".
   void note(std::string_view line);
 
+  // For others who have a bar of their own (report/work_progress.h): draws it in place; at most this many characters.
+  void draw(std::string_view bar);
+  int room() const { return width() - 1; }  // the last column stays free: writing there makes some terminals wrap
+
   // Takes the bar off the screen until the next step, so that somebody else may print.
   void clear();
 

@@ -78,10 +78,11 @@ ClassifierEvaluator::ClassifierEvaluator(const Ranks& ranks, const TrellisShape&
 EvaluationResult ClassifierEvaluator::run(const Parameters& weights, const AtPause& at_pause) {
   std::array<double, ClassificationSums::kCount> sums{};
   agree(ranks_.world, [&] { reader_.restart(0); });
-  const auto evaluate_batch = [&](std::int64_t) {
+  const auto evaluate_batch = [&](std::int64_t n) {
     const ClassificationSums own = ClassificationSums::read(model_.evaluate(weights, normalised_(*reader_.next())));
     sums[0] += own.loss;
     sums[1] += own.correct;
+    report_progress(n + 1, batches_, sequences_);
   };
   work_in_step(ranks_.world, batches_, evaluate_batch, at_pause);
   ranks_.world.all_reduce(sums, Reduction::sum);

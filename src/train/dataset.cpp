@@ -4,6 +4,7 @@
 
 #include "base/errors.h"
 #include "corpus/corpus_kind.h"
+#include "corpus/text_warnings.h"
 
 namespace trellis {
 
@@ -43,6 +44,19 @@ json Dataset::identity() const {
 }
 
 std::string_view Dataset::unit() const { return is_text() ? unit_name(text().unit()) : "sequence"; }
+
+std::vector<std::string> Dataset::warnings(const Settings& settings) const {
+  if (!is_text()) return {};
+  TextWarnings warnings = text_warnings(text().manifest());
+  const auto add_lanes = [&](const char* split, std::int64_t lanes, std::int64_t window) {
+    if (!has_split(split)) return;
+    const TextWarnings of_lanes = lane_warnings(split, text().tokens(split), lanes, window);
+    warnings.insert(warnings.end(), of_lanes.begin(), of_lanes.end());
+  };
+  add_lanes("train", settings.train.lanes, settings.train.window);
+  add_lanes("valid", settings.valid.lanes, settings.valid.window > 0 ? settings.valid.window : settings.train.window);
+  return warnings;
+}
 
 void Dataset::expect_settings(const Settings& settings) const {
   const bool classifier = settings.model.task == TaskKind::classifier;

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "config/settings.h"
 #include "corpus/corpus.h"
@@ -30,6 +31,9 @@ class Dataset {
   nlohmann::json identity() const;
   // "word", "char", "byte", "sequence": what is scored.
   std::string_view unit() const;
+
+  // What is doubtful about training on this (corpus/text_warnings.h).
+  std::vector<std::string> warnings(const Settings& settings) const;
 
   // Throws ConfigError unless this is data for the task of these settings, and of its sizes.
   void expect_settings(const Settings& settings) const;

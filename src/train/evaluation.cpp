@@ -53,10 +53,12 @@ void LanguageModelEvaluator::run_window(const WindowBatch& batch, double& nats, 
   }
   const at::Tensor losses = stream_->negative_log_probabilities(window.targets.narrow(0, skipped, window.steps * lanes - skipped)).cpu();
   const double* const loss = losses.const_data_ptr<double>();
-  const std::int64_t start = plan_.window(batch.index).start;
+  const Window shape = plan_.window(batch.index);
+  const std::int64_t start = shape.start;
   for (std::int64_t lane = 0; lane < lanes_.size(); ++lane) {
-    const std::int64_t overlap = plan_.overlap(lanes_.begin + lane), first = plan_.lane(lanes_.begin + lane).begin;
-    for (std::int64_t step = std::max(batch.discard, overlap - start); step < window.steps; ++step) {
+    const std::int64_t index = lanes_.begin + lane, overlap = plan_.overlap(index), first = plan_.lane(index).begin;
+    const std::int64_t own = plan_.steps_of_lane(index, shape);
+    for (std::int64_t step = std::max(batch.discard, overlap - start); step < own; ++step) {
       const double nats_here = loss[step * lanes - skipped + lane];
       nats += nats_here;
       ++count;
@@ -76,8 +78,10 @@ EvaluationResult LanguageModelEvaluator::run(const Parameters& weights, const At
   double nats = 0;
   std::int64_t count = 0;
   std::vector<std::vector<ScoredToken>> by_lane(static_cast<std::size_t>(lanes_.size()));
-  const auto window = [&](std::int64_t) {
+  const std::int64_t all = plan_.scored_tokens();
+  const auto window = [&](std::int64_t n) {
     if (!idle) run_window(*reader->next(), nats, count, scored ? &by_lane : nullptr);
+    report_progress(n + 1, plan_.windows(), all);
   };
   work_in_step(ranks_.world, plan_.windows(), window, at_pause);
   agree(ranks_.world, [&] {

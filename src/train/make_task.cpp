@@ -61,7 +61,9 @@ std::unique_ptr<LanguageModelEvaluator> make_text_evaluator(const Ranks& ranks, 
                                                             const EvaluationCut& cut, const TrellisShape& shape, at::TensorOptions options) {
   return agree(ranks.world, [&] {
     const auto tokens = data.text().open_split(split, verification(ranks, true));
-    const WindowPlan plan(tokens->tokens(), cut.lanes, cut.window, cut.discard, cut.like_scripts ? WindowUse::training : WindowUse::evaluation,
+    // the first token is predicted by nothing
+    const std::int64_t read = cut.limit ? std::min(tokens->tokens(), *cut.limit + 1) : tokens->tokens();
+    const WindowPlan plan(read, cut.lanes, cut.window, cut.discard, cut.like_scripts ? WindowUse::training : WindowUse::evaluation,
                           place_of(data, split), cut.context);
     return std::make_unique<LanguageModelEvaluator>(ranks, groups, tokens, plan, shape, options);
   });
@@ -72,7 +74,8 @@ std::unique_ptr<Evaluator> make_evaluator(const Ranks& ranks, const MeshGroups& 
   if (data.is_text()) return make_text_evaluator(ranks, groups, data, split, cut, shape, options);
   return agree(ranks.world, [&]() -> std::unique_ptr<Evaluator> {
     const auto sequences = data.sequences().open_split(split, verification(ranks, true));
-    const SequenceBatches plan(sequences->sequences(), cut.lanes, place_of(data, split));
+    const std::int64_t read = cut.limit ? std::min(sequences->sequences(), *cut.limit) : sequences->sequences();
+    const SequenceBatches plan(read, cut.lanes, place_of(data, split));
     return std::make_unique<ClassifierEvaluator>(ranks, shape, sequences, plan,
                                                  step_order(settings.data.permute, settings.train.seed, sequences->steps()), options);
   });

@@ -30,6 +30,7 @@ struct EvaluationCut {
   std::int64_t context = 0;  // see WindowPlan
   // As the authors' scripts do: no lane's first `discard` predictions are ever scored.
   bool like_scripts = false;
+  std::optional<std::int64_t> limit = {};  // only so many tokens or sequences from the split's beginning
 };
 // The cut of validation during training.
 EvaluationCut validation_cut(const Settings& settings);

@@ -148,6 +148,9 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
     log_info("the corpus has no split 'valid': there will be no validation");
   }
   begin_metrics(shape, options);
+  if (ranks_.rank() == 0) {
+    for (const std::string& warning : data_.warnings(settings_)) log_warning("{}: {}", request_.data.string(), warning);
+  }
   log_info("{} parameters; {}, {} steps a pass; {} rank(s) with {} thread(s) each",
            format_count(static_cast<double>(training_->weights().layout().count())), task_->description(), task_->windows(), ranks_.size(),
            at::get_num_threads());
