@@ -96,8 +96,7 @@ StateLayout check_state_file(const fs::path& path, std::span<const TensorInfo> t
   const Policy policy(path, layout.file_bytes);
   policy.expect(H5Fis_hdf5(path.c_str()) > 0, "", "the file is no HDF5 file");
   const Hdf5Properties access(H5Pcreate(H5P_FILE_ACCESS));
-  constexpr bool use_locks = false, ignore_where_missing = true;  // readers lock nothing: a finished file never changes
-  H5Pset_file_locking(access, use_locks, ignore_where_missing);
+  lock_no_files(access);
   const Hdf5File file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access));
   policy.expect(file.valid(), "", "the file cannot be opened by HDF5");
   policy.check_links(file, tensors);

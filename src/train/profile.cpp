@@ -90,13 +90,22 @@ fs::path Profile::write(const ProfiledSteps& recorded, const std::vector<std::in
     File::create(unfinished);
     append(unfinished, trace_head());
   });
+  const auto removed_on_error = [&](const auto& local) {  // collective
+    try {
+      return agree(ranks_.world, local);
+    } catch (...) {
+      std::error_code ignored;
+      if (ranks_.rank() == 0) fs::remove(unfinished, ignored);
+      throw;
+    }
+  };
   const std::string own = trace_of_rank({.rank = ranks_.rank(), .host = host_name(), .origin_ns = origin_ns_}, recorder_);
   for (int rank = 0; rank < ranks_.size(); ++rank) {
-    agree(ranks_.world, [&] {
+    removed_on_error([&] {
       if (rank == ranks_.rank()) append(unfinished, own);
     });
   }
-  return agree(ranks_.world, [&] {
+  return removed_on_error([&] {
     if (ranks_.rank() != 0) return fs::path();
     append(unfinished, trace_tail({.first_step = recorded.first, .last_step = recorded.last, .dropped = dropped}));
     const fs::path path = free_name(folder_ / name);

@@ -1,13 +1,11 @@
 #include "train/run_directory.h"
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <vector>
 
 #include "base/errors.h"
 #include "base/log.h"
 #include "checkpoint/catalogue.h"
+#include "checkpoint/replace_file.h"
 #include "mpi/agreement.h"
 
 namespace trellis {
@@ -49,16 +47,7 @@ void RunDirectory::set_aside_after(const Communicator& world, std::int64_t step)
 void RunDirectory::write_settings(const Communicator& world, const std::string& ini) const {
   agree(world, [&] {
     if (world.rank() != 0) return;
-    const fs::path aside = settings().string() + ".tmp";
-    std::ofstream file(aside);
-    file << ini;
-    file.close();
-    std::error_code error;
-    if (file) fs::rename(aside, settings(), error);
-    if (!file || error) {
-      throw WriteError(std::string("the settings cannot be written: ") + (error ? error.message() : std::strerror(errno)),
-                       settings().string(), "make room, or give another --run directory");
-    }
+    checkpoint::replace_file(settings(), ini);
   });
 }
 

@@ -5,13 +5,17 @@
 #include <algorithm>
 #include <string>
 
+#include "base/errors.h"
 #include "report/format.h"
 #include "report/memory.h"
 
 namespace trellis {
 
 void RunReport::begin(const Settings& settings, const std::filesystem::path& metrics, std::optional<std::int64_t> total_steps) {
-  metrics_.emplace(metrics);
+  metrics_.emplace(metrics, [this](LogLevel level, const std::string& message) {
+    clear();
+    log_message(level, message);
+  });
   progress_.emplace(stderr);
   total_steps_ = total_steps;
   every_ = settings.log.every;
@@ -74,6 +78,14 @@ void RunReport::stop(const StopEvent& event, bool resumable) {
   metrics_->write(event);
   progress_->note(resumable ? fmt::format("stopped at step {} ({}): go on with --resume auto", event.step, event.reason)
                             : fmt::format("finished at step {} ({})", event.step, event.reason));
+}
+
+void RunReport::expect_metrics_at_end() {
+  try {
+    expect_metrics();
+  } catch (const WriteError& error) {
+    throw WriteError("the run has ended and is saved, but its metrics are incomplete: " + error.fact(), error.where(), error.fix());
+  }
 }
 
 void RunReport::clear() {

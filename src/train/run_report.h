@@ -32,7 +32,18 @@ class RunReport {
   void step(const FinishedStep& step);
   void validation(const ValidationEvent& event);
   void checkpoint(const CheckpointEvent& event);
+  void checkpoint_failed(const CheckpointFailedEvent& event) { write(event); }
   void stop(const StopEvent& event, bool resumable);
+
+  // The events so far are on the disk when this returns, or what hinders that is told. Throws nothing.
+  void bring_to_disk() {
+    if (metrics_) metrics_->sync();
+  }
+  // Throw WriteError unless all events so far are in the file: at the run's beginning, and at its end, when it is saved.
+  void expect_metrics() {
+    if (metrics_) metrics_->expect_all_written();
+  }
+  void expect_metrics_at_end();
 
   // Takes the progress line off the screen, so that somebody else may print.
   void clear();

@@ -28,8 +28,10 @@
 #include "train/run_directory.h"
 #include "train/run_numbers_from.h"
 #include "train/run_report.h"
+#include "train/run_saver.h"
 #include "train/signals.h"
 #include "train/step.h"
+#include "train/storage_check.h"
 #include "train/stop_rules.h"
 
 namespace trellis {
@@ -55,10 +57,14 @@ class Trainer {
   void start_step();
   // Waits for the numbers of all steps but the last `under_way`, and reports them.
   void finish_steps(std::size_t under_way = 0);
+  KeptCheckpoints kept_checkpoints() const { return {.keep = settings_.checkpoint.keep, .has_best = evaluator_ != nullptr}; }
   void plan_profile_steps();
+  template <class Call>
+  void profile_or_give_up(const Call& call);
   void end_profile(bool run_ended);
   std::optional<Stop> stop_after_step();
   bool validation_due(bool epoch_ended) const;
+  bool checkpoint_due(bool epoch_ended) const;
 
   const Ranks ranks_;
   TrainRequest request_;
@@ -79,7 +85,7 @@ class Trainer {
   std::optional<Profile> profile_;  // while there are steps to come that are to be profiled
   SignalRequests signals_;
   bool checkpoint_wanted_ = false;
-  std::optional<std::int64_t> saved_step_;
+  RunSaver saver_;
   RunReport report_;
   double started_ = steady_seconds();
   // Started, in order, with where the run stands after them but for their result.
@@ -90,7 +96,8 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
     : ranks_(ranks),
       request_(std::move(request)),
       directory_(request_.run),
-      data_(agree(ranks.world, [&] { return Dataset::open(request_.data); })) {
+      data_(agree(ranks.world, [&] { return Dataset::open(request_.data); })),
+      saver_(ranks_, directory_) {
   choose_start();
   const TrellisShape shape = agree(ranks_.world, [&] {
     data_.expect_settings(settings_);
@@ -115,8 +122,9 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
     throw AgreedError<ExitCode::wrong_setting>("train.patience and schedule.plateau need validation, but the corpus has no split 'valid'",
                                                request_.data.string(), "preprocess with a validation split, or set both to 0", ranks_.size());
   } else {
-    log_info("the corpus has no split 'valid': there will be no validation");
+    log_info("the corpus has no split 'valid': there will be no validation{}", settings_.checkpoint.every == 0 ? "; a checkpoint is saved at each epoch's end" : "");
   }
+  check_storage(ranks_.world, directory_, checkpoint_bytes(*training_, settings_), kept_checkpoints());
   begin_metrics();
   log_info("{} parameters; {}, {} steps a pass; {} rank(s) with {} thread(s) each",
            format_count(static_cast<double>(training_->weights().layout().count())), task_->description(), task_->windows(), ranks_.size(),
@@ -182,7 +190,7 @@ void Trainer::choose_start() {
       log_info("settings changed since the checkpoint:\n{}", describe(noticed));
     }
     state_ = saved.run;
-    saved_step_ = state_.step;
+    saver_.resumed_from({state_.step, resumed_->path()}, state_);
     log_info("resumed from {} (step {})", resumed_->path().string(), state_.step);
   } else {
     if (request_.resume == Resume::newest && !request_.settings_given) {
@@ -192,11 +200,12 @@ void Trainer::choose_start() {
     if (request_.resume == Resume::newest) log_info("nothing to resume in {}: a new run begins", directory_.path().string());
     agree(ranks_.world, [&] { check_settings(); });
   }
-  directory_.write_settings(ranks_.world, to_ini(settings_));
 }
 
 void Trainer::begin_metrics() {
-  directory_.set_aside_after(ranks_.world, state_.step);  // here, where no more input can be refused
+  // here, where nothing more can be refused
+  directory_.write_settings(ranks_.world, to_ini(settings_));
+  directory_.set_aside_after(ranks_.world, state_.step);
   agree(ranks_.world, [&] {
     if (ranks_.rank() != 0) return;
     report_.begin(settings_, directory_.metrics(), total_steps(settings_.train, task_->windows()));
@@ -210,12 +219,19 @@ void Trainer::begin_metrics() {
                          .ranks = ranks_.size(),
                          .parameters = training_->weights().layout().count()});
     }
+    report_.expect_metrics();  // a folder that takes no metrics is refused as long as nothing is lost by it
   });
 }
 
 bool Trainer::validation_due(bool epoch_ended) const {
   if (!evaluator_) return false;
   return settings_.valid.every > 0 ? state_.step % settings_.valid.every == 0 : epoch_ended;
+}
+
+// With checkpoint.every=0, validations are the moments to save (validate_now); where there are none, ends of epochs.
+bool Trainer::checkpoint_due(bool epoch_ended) const {
+  const std::int64_t every = settings_.checkpoint.every;
+  return every > 0 ? state_.step % every == 0 : epoch_ended && !evaluator_;
 }
 
 void Trainer::validate_now(bool epoch_ended) {
@@ -260,22 +276,22 @@ void Trainer::save() {
   finish_steps();
   checkpoint_wanted_ = false;
   signals_.checkpoint_done();
-  if (saved_step_ == state_.step) return;
+  if (saver_.has_saved(state_.step)) return;
   const TimeSpan timed("checkpoint", {.step = state_.step});
   report_.clear();
   const double begun = steady_seconds();
   const Optimizer& optimizer = training_->optimizer();
   state_.chunks = task_->chunk_choice();
   state_.averaged_updates = optimizer.averaging() ? std::optional(optimizer.averaged_updates()) : std::nullopt;
-  const WriteReport report = save_checkpoint(ranks_, directory_.checkpoints(), *training_,
-                                             {.run = state_, .settings = settings_, .data = data_.identity()});
-  saved_step_ = state_.step;
-  prune_checkpoints(ranks_.world, directory_.checkpoints(), settings_.checkpoint.keep,
-                    state_.best ? std::optional(state_.best->step) : std::nullopt);
+  report_.bring_to_disk();  // metrics first: a checkpoint counts steps whose events are safe
+  const auto report = saver_.save(*training_, {.run = state_, .settings = settings_, .data = data_.identity()}, kept_checkpoints());
   report_.leave_out(steady_seconds() - begun);
-  agree(ranks_.world, [&] {
-    report_.checkpoint({.step = state_.step, .path = report.path.string(), .bytes = report.bytes_total, .seconds = report.seconds});
-  });
+  if (report) {
+    report_.checkpoint({.step = state_.step, .path = report->path.string(), .bytes = report->bytes_total, .seconds = report->seconds});
+  } else {
+    report_.checkpoint_failed({.step = state_.step, .reason = saver_.failure()->fact(),
+                               .newest_step = saver_.newest() ? std::optional(saver_.newest()->step) : std::nullopt});
+  }
 }
 
 void Trainer::start_step() {
@@ -315,6 +331,17 @@ void Trainer::plan_profile_steps() {
   if (plan.steps) profile_.emplace(ranks_, directory_.profiles(), *plan.steps);
 }
 
+// A profile that cannot be written ends no run.
+template <class Call>
+void Trainer::profile_or_give_up(const Call& call) {
+  try {
+    call();
+  } catch (const WriteError& error) {  // agreed
+    if (ranks_.rank() == 0) log_warning("the profile is given up: {}", error.what());
+    profile_.reset();
+  }
+}
+
 // Where the profile's last step is done, or the run.
 void Trainer::end_profile(bool run_ended) {
   if (!profile_ || !(run_ended || state_.step == profile_->steps().last)) return;
@@ -322,7 +349,7 @@ void Trainer::end_profile(bool run_ended) {
   report_.clear();
   if (profile_->recording()) {
     const double begun = steady_seconds();
-    profile_->end(state_.step);
+    profile_or_give_up([&] { profile_->end(state_.step); });
     report_.leave_out(steady_seconds() - begun);
   } else if (ranks_.rank() == 0) {
     log_warning("nothing was profiled: the run ends with step {}, before step {}", state_.step, profile_->steps().first);
@@ -334,10 +361,10 @@ void Trainer::end_profile(bool run_ended) {
 std::optional<Stop> Trainer::stop_after_step() {
   const TimeSpan timed("stop or go on");
   const double elapsed = steady_seconds() - started_;
-  std::array<std::int64_t, 3> flags{signals_.stop_requested(), signals_.checkpoint_requested(),
-                                    settings_.train.seconds > 0 && elapsed >= settings_.train.seconds};
+  std::array<std::int64_t, 4> flags{signals_.stop_requested(), signals_.checkpoint_requested(),
+                                    settings_.train.seconds > 0 && elapsed >= settings_.train.seconds, saver_.retry_is_due(steady_seconds())};
   ranks_.world.all_reduce(flags, Reduction::max);
-  checkpoint_wanted_ = checkpoint_wanted_ || flags[1] != 0;
+  checkpoint_wanted_ = checkpoint_wanted_ || flags[1] != 0 || flags[3] != 0;
   if (const std::optional<Stop> stop = finished(settings_.train, state_)) return stop;
   if (flags[0] != 0) return Stop{"signal", true};
   if (flags[2] != 0) return Stop{"seconds", true};
@@ -353,7 +380,7 @@ ExitCode Trainer::run() {
   while (!stop) {
     if (profile_ && state_.step + 1 == profile_->steps().first) {
       finish_steps();
-      profile_->begin();
+      profile_or_give_up([&] { profile_->begin(); });
     }
     start_step();
     finish_steps(ahead);
@@ -366,15 +393,17 @@ ExitCode Trainer::run() {
       task_->begin_pass(state_.epoch, 0);
     }
     validate_now(epoch_ended);
-    if (settings_.checkpoint.every > 0 && state_.step % settings_.checkpoint.every == 0) checkpoint_wanted_ = true;
+    if (checkpoint_due(epoch_ended)) checkpoint_wanted_ = true;
     stop = stop_after_step();
     if (checkpoint_wanted_ || stop) save();
     end_profile(stop.has_value());
   }
-  const ExitCode code = stop->resumable ? ExitCode::stopped_early : ExitCode::done;
-  agree(ranks_.world, [&] {
-    report_.stop({.step = state_.step, .epoch = state_.epoch, .reason = stop->reason, .exit_code = static_cast<int>(code)}, stop->resumable);
-  });
+  const bool saved = saver_.has_saved(state_.step);
+  const ExitCode code = !saved ? ExitCode::write_failed : stop->resumable ? ExitCode::stopped_early : ExitCode::done;
+  report_.stop({.step = state_.step, .epoch = state_.epoch, .reason = stop->reason, .exit_code = static_cast<int>(code)}, stop->resumable);
+  report_.bring_to_disk();
+  if (!saved) saver_.throw_unsaved(state_.step);
+  agree(ranks_.world, [&] { report_.expect_metrics_at_end(); });
   return code;
 }
 
