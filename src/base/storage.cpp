@@ -34,7 +34,7 @@ std::string write_remedy(int error) {
     case ENOSPC: return "free some space there, or write to another disk";
     case EDQUOT: return "free some of your quota, or write to another disk";
     case EFBIG: return "raise the limit on file sizes (ulimit -f), or write to a file system that takes larger files";
-    case EIO: return "the disk reported an error: look at the system log, or write to another disk";
+    case EIO: return "the disk is faulty: look at the system log, or write to another disk";
     case EROFS: return "the file system takes no writes: write to another one, or have it mounted for writing";
     case ESTALE: return "the file server has forgotten the file or folder: look whether the file system is mounted rightly";
     case EMFILE:

@@ -83,13 +83,6 @@ void Profile::begin() {
 fs::path Profile::write(const ProfiledSteps& recorded, const std::vector<std::int64_t>& dropped) const {
   const std::string name = fmt::format("steps-{}-{}.json", recorded.first, recorded.last);
   const fs::path unfinished = folder_ / (".tmp-" + name);
-  agree(ranks_.world, [&] {
-    if (ranks_.rank() != 0) return;
-    std::error_code ignored;
-    fs::remove(unfinished, ignored);  // of a process that was killed
-    File::create(unfinished);
-    append(unfinished, trace_head());
-  });
   const auto removed_on_error = [&](const auto& local) {  // collective
     try {
       return agree(ranks_.world, local);
@@ -99,6 +92,13 @@ fs::path Profile::write(const ProfiledSteps& recorded, const std::vector<std::in
       throw;
     }
   };
+  removed_on_error([&] {
+    if (ranks_.rank() != 0) return;
+    std::error_code ignored;
+    fs::remove(unfinished, ignored);  // of a process that was killed
+    File::create(unfinished);
+    append(unfinished, trace_head());
+  });
   const std::string own = trace_of_rank({.rank = ranks_.rank(), .host = host_name(), .origin_ns = origin_ns_}, recorder_);
   for (int rank = 0; rank < ranks_.size(); ++rank) {
     removed_on_error([&] {

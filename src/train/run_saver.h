@@ -33,7 +33,6 @@ class RunSaver {
   std::optional<WriteReport> save(TrainingStep& training, const CheckpointState& state, const KeptCheckpoints& kept);
 
   const std::optional<SavedCheckpoint>& newest() const { return newest_; }  // whole and on the disk, of this run
-  bool has_saved(std::int64_t step) const { return newest_ && newest_->step == step; }
   // What the last save failed for; empty when it did not.
   const std::optional<Error>& failure() const { return failure_; }
   // By this rank's clock: the last save has failed, and the pause after it is over. The pause doubles from one failure to the next,

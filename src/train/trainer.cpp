@@ -85,6 +85,7 @@ class Trainer {
   std::optional<Profile> profile_;  // while there are steps to come that are to be profiled
   SignalRequests signals_;
   bool checkpoint_wanted_ = false;
+  std::optional<std::int64_t> saved_step_;
   RunSaver saver_;
   RunReport report_;
   double started_ = steady_seconds();
@@ -190,6 +191,7 @@ void Trainer::choose_start() {
       log_info("settings changed since the checkpoint:\n{}", describe(noticed));
     }
     state_ = saved.run;
+    saved_step_ = state_.step;
     saver_.resumed_from({state_.step, resumed_->path()}, state_);
     log_info("resumed from {} (step {})", resumed_->path().string(), state_.step);
   } else {
@@ -276,7 +278,7 @@ void Trainer::save() {
   finish_steps();
   checkpoint_wanted_ = false;
   signals_.checkpoint_done();
-  if (saver_.has_saved(state_.step)) return;
+  if (saved_step_ == state_.step) return;
   const TimeSpan timed("checkpoint", {.step = state_.step});
   report_.clear();
   const double begun = steady_seconds();
@@ -287,6 +289,7 @@ void Trainer::save() {
   const auto report = saver_.save(*training_, {.run = state_, .settings = settings_, .data = data_.identity()}, kept_checkpoints());
   report_.leave_out(steady_seconds() - begun);
   if (report) {
+    saved_step_ = state_.step;
     report_.checkpoint({.step = state_.step, .path = report->path.string(), .bytes = report->bytes_total, .seconds = report->seconds});
   } else {
     report_.checkpoint_failed({.step = state_.step, .reason = saver_.failure()->fact(),
@@ -398,7 +401,7 @@ ExitCode Trainer::run() {
     if (checkpoint_wanted_ || stop) save();
     end_profile(stop.has_value());
   }
-  const bool saved = saver_.has_saved(state_.step);
+  const bool saved = saved_step_ == state_.step;
   const ExitCode code = !saved ? ExitCode::write_failed : stop->resumable ? ExitCode::stopped_early : ExitCode::done;
   report_.stop({.step = state_.step, .epoch = state_.epoch, .reason = stop->reason, .exit_code = static_cast<int>(code)}, stop->resumable);
   report_.bring_to_disk();
