@@ -17,7 +17,8 @@ void RunDirectory::refuse_existing(const Communicator& world) const {
     if (world.rank() != 0) return;
     std::error_code ignored;
     const bool has_checkpoints = fs::is_directory(checkpoints(), ignored) && !fs::is_empty(checkpoints(), ignored);
-    if (!has_checkpoints && !fs::exists(metrics(), ignored)) return;
+    const bool has_metrics = fs::exists(metrics(), ignored) && fs::file_size(metrics(), ignored) > 0;  // empty: never begun
+    if (!has_checkpoints && !has_metrics) return;
     throw OutputExistsError("the run directory already holds a run", path_.string(),
                             "go on with it by --resume auto, or give another --run directory");
   });
