@@ -26,16 +26,6 @@ using namespace checkpoint;
 
 constexpr const char* kTrial = ".tmp-trial";
 
-void make_folder(const fs::path& root) {
-  std::error_code error;
-  if (fs::is_symlink(fs::symlink_status(root, error)) && !fs::exists(root, error)) {
-    throw WriteError("this is a link to " + fs::read_symlink(root, error).string() + ", which is not there", root.string(),
-                     "make that folder, or remove the link");
-  }
-  fs::create_directories(root, error);
-  if (error) throw WriteError("cannot create the folder: " + error.message(), root.string(), write_remedy(error.value()));
-}
-
 // Blocks for one more file. False where there is no room; empty where the file system cannot tell.
 std::optional<bool> reserve(const fs::path& path, std::int64_t bytes, std::vector<File>& files) {
   files.push_back(File::create(path));
@@ -51,10 +41,17 @@ std::optional<bool> reserve(const fs::path& path, std::int64_t bytes, std::vecto
 
 }  // namespace
 
+void make_checkpoint_folder(const fs::path& root) {
+  std::error_code error;
+  if (fs::is_symlink(fs::symlink_status(root, error)) && !fs::exists(root, error)) {
+    throw WriteError("this is a link to " + fs::read_symlink(root, error).string() + ", which is not there", root.string(),
+                     "make that folder, or remove the link");
+  }
+  fs::create_directories(root, error);
+  if (error) throw WriteError("cannot create the folder: " + error.message(), root.string(), write_remedy(error.value()));
+}
+
 void try_checkpoint_folder(const Communicator& communicator, const fs::path& root) {
-  agree(communicator, [&] {
-    if (communicator.rank() == 0) make_folder(root);
-  });
   const std::vector<float> own(64, static_cast<float>(communicator.rank()));
   const std::int64_t rank = communicator.rank();
   const TensorSlice slice{"trial", ElementType::float32, {communicator.size(), 64}, {{{rank, rank + 1}, own.data()}}};

@@ -8,9 +8,12 @@
 
 namespace trellis {
 
-// Collective. Makes `root` if need be, and writes a checkpoint of some bytes of every rank into a hidden folder of it, by the
-// writer that will write the run's: so everything is tried that they need, from the right to make folders over the collective
-// opening to fsync and renaming. Removes it. Throws WriteError, alike on all ranks. Only the holder of the run's lock may call it.
+// Makes the folder if need be. Throws WriteError, which says of a link that leads nowhere where it leads. Not collective.
+void make_checkpoint_folder(const std::filesystem::path& root);
+
+// Collective. Writes a checkpoint of some bytes of every rank into a hidden folder of `root`, by the writer that will write the
+// run's: so everything is tried that they need, from the right to make folders over the collective opening to fsync and renaming.
+// Removes it. Throws WriteError, alike on all ranks. Only the holder of the run's lock may call it.
 void try_checkpoint_folder(const Communicator& communicator, const std::filesystem::path& root);
 
 struct Room {

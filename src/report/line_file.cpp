@@ -63,7 +63,14 @@ LineFile::LineFile(const std::filesystem::path& path, Tell tell, std::size_t mos
   }
 }
 
-LineFile::~LineFile() { close(file_); }
+LineFile::~LineFile() {
+  tell_ = [](LogLevel, const std::string&) {};  // whom it would tell may be gone
+  try {
+    write_waiting();
+  } catch (...) {  // no memory
+  }
+  close(file_);
+}
 
 void LineFile::append(std::string line) {
   if (waiting_bytes_ + line.size() > most_bytes_waiting_) {

@@ -25,10 +25,10 @@ std::int64_t KeptCheckpoints::needed_beside(std::int64_t existing) const {
 
 void check_storage(const Communicator& world, const RunDirectory& directory, std::int64_t checkpoint_bytes, const KeptCheckpoints& kept) {
   const auto root = directory.checkpoints();
-  try_checkpoint_folder(world, root);
   const auto existing = static_cast<std::int64_t>(list_checkpoints(world, root).size());
   agree(world, [&] {
     if (world.rank() != 0) return;
+    make_checkpoint_folder(root);
     const std::int64_t needed = kept.needed_beside(existing);
     const Room room = room_for(root, checkpoint_bytes, static_cast<int>(needed));
     if (room.files >= needed) return;
@@ -39,6 +39,7 @@ void check_storage(const Communicator& world, const RunDirectory& directory, std
         "there is room for {} more checkpoint(s), but {} more are needed beside {} (the newest{}, and the one being written): {}\n  where: {}\n  fix:   {}",
         room.files, needed, existing, kept.has_best ? ", the best" : "", figures, root.string(), fix);
   });
+  try_checkpoint_folder(world, root);
 }
 
 }  // namespace trellis

@@ -24,9 +24,9 @@
 #include "train/dataset.h"
 #include "train/from_settings.h"
 #include "train/make_task.h"
-#include "train/profile.h"
 #include "train/run_directory.h"
 #include "train/run_numbers_from.h"
+#include "train/run_profile.h"
 #include "train/run_report.h"
 #include "train/run_saver.h"
 #include "train/signals.h"
@@ -58,9 +58,6 @@ class Trainer {
   // Waits for the numbers of all steps but the last `under_way`, and reports them.
   void finish_steps(std::size_t under_way = 0);
   KeptCheckpoints kept_checkpoints() const { return {.keep = settings_.checkpoint.keep, .has_best = evaluator_ != nullptr}; }
-  void plan_profile_steps();
-  template <class Call>
-  void profile_or_give_up(const Call& call);
   void end_profile(bool run_ended);
   std::optional<Stop> stop_after_step();
   bool validation_due(bool epoch_ended) const;
@@ -82,7 +79,7 @@ class Trainer {
   RunState state_;
   LearningRateSchedule schedule_;
 
-  std::optional<Profile> profile_;  // while there are steps to come that are to be profiled
+  RunProfile profile_;
   SignalRequests signals_;
   bool checkpoint_wanted_ = false;
   std::optional<std::int64_t> saved_step_;
@@ -327,37 +324,13 @@ void Trainer::finish_steps(std::size_t under_way) {
   }
 }
 
-void Trainer::plan_profile_steps() {
-  if (!request_.profile) return;
-  const ProfilePlan plan = plan_profile(*request_.profile, state_.step, total_steps(settings_.train, task_->windows()));
-  if (!plan.warning.empty() && ranks_.rank() == 0) log_warning("{}", plan.warning);
-  if (plan.steps) profile_.emplace(ranks_, directory_.profiles(), *plan.steps);
-}
-
-// A profile that cannot be written ends no run.
-template <class Call>
-void Trainer::profile_or_give_up(const Call& call) {
-  try {
-    call();
-  } catch (const WriteError& error) {  // agreed
-    if (ranks_.rank() == 0) log_warning("the profile is given up: {}", error.what());
-    profile_.reset();
-  }
-}
-
-// Where the profile's last step is done, or the run.
 void Trainer::end_profile(bool run_ended) {
-  if (!profile_ || !(run_ended || state_.step == profile_->steps().last)) return;
+  if (!profile_.ends_at(state_.step, run_ended)) return;
   finish_steps();
   report_.clear();
-  if (profile_->recording()) {
-    const double begun = steady_seconds();
-    profile_or_give_up([&] { profile_->end(state_.step); });
-    report_.leave_out(steady_seconds() - begun);
-  } else if (ranks_.rank() == 0) {
-    log_warning("nothing was profiled: the run ends with step {}, before step {}", state_.step, profile_->steps().first);
-  }
-  profile_.reset();
+  const double begun = steady_seconds();
+  profile_.end(state_.step);
+  report_.leave_out(steady_seconds() - begun);
 }
 
 // Collective: all ranks stop, or none.
@@ -378,12 +351,12 @@ ExitCode Trainer::run() {
   std::optional<Stop> stop;
   if (resumed_) stop = stop_after_step();  // a run that had ended has nothing left to do
   if (stop && !stop->resumable) log_info("nothing is left to do at step {}: raise train.{} to train on", state_.step, stop->reason);
-  plan_profile_steps();
+  profile_.plan(ranks_, directory_.profiles(), request_.profile, state_.step, total_steps(settings_.train, task_->windows()));
   const std::size_t ahead = request_.steps_ahead.value_or(device_.is_cuda() ? 1 : 0);
   while (!stop) {
-    if (profile_ && state_.step + 1 == profile_->steps().first) {
+    if (profile_.begins_behind(state_.step)) {
       finish_steps();
-      profile_or_give_up([&] { profile_->begin(); });
+      profile_.begin();
     }
     start_step();
     finish_steps(ahead);

@@ -1,6 +1,6 @@
 /* Preloaded into a program: a disk that fills up, a quota, a file system without locks, for as long as it is told.
      STORAGE_FAULTS   rules "CALL,PATH,ERRNO,FROM,TO" with ';' between them: the calls number FROM to TO (0: all later ones) of this
-                      process whose path contains PATH fail; each rule counts for itself
+                      process whose path contains PATH (with * and ? in it) fail; each rule counts for itself
      STORAGE_MENDED   a file: no call fails any more as soon as it is there
      STORAGE_RANK     of the rank that is hit (left out: all)
    CALL: write pwrite pread fsync fsync-folder fdatasync flock fcntl-lock fallocate posix_fallocate */
@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +31,7 @@ static int is_hit(void) {
 static int fault(const char* call, int fd) {
   static int counts[most_rules];
   const char* rules = getenv("STORAGE_FAULTS");
-  char link[64], path[4096] = "", text[4096];
+  char link[64], path[4096] = "", text[4096], pattern[256];
   int error = 0;
   if (!rules || !is_hit()) return 0;
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
@@ -41,7 +42,9 @@ static int fault(const char* call, int fd) {
     char* rule = strsep(&rest, ";");
     const char *wanted = strsep(&rule, ","), *part = strsep(&rule, ","), *number = strsep(&rule, ",");
     const char *from = strsep(&rule, ","), *to = rule;
-    if (!to || strcmp(wanted, call) != 0 || !strstr(path, part)) continue;
+    if (!to || strcmp(wanted, call) != 0) continue;
+    snprintf(pattern, sizeof pattern, "*%s*", part);
+    if (fnmatch(pattern, path, 0) != 0) continue;
     const int count = ++counts[n], last = atoi(to);
     if (!error && count >= atoi(from) && (last == 0 || count <= last)) error = atoi(number);
   }

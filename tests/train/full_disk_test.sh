@@ -117,7 +117,7 @@ saved fault 30
 nothing_temporary fault
 
 # What cannot be read back is a failed write, not damaged data.
-expect 74 failing "pread,manifest.json,5,2,0" 1 unreadable train.steps=10
+expect 74 failing "pread,checkpoints/*manifest.json,5,2,0" 1 unreadable train.steps=10
 says "what was written cannot be read back: "
 nothing_temporary unreadable
 
