@@ -134,7 +134,7 @@ WriteReport save_checkpoint(const Ranks& ranks, const std::filesystem::path& roo
 }
 
 std::int64_t checkpoint_bytes(TrainingStep& training, const Settings& settings) {
-  constexpr std::int64_t kManifest = 16 << 10, kPerTensor = 1 << 10;  // the settings above all; HDF5's own bytes and the list
+  constexpr std::int64_t kManifest = 8 << 10, kPerTensor = 768;  // the settings above all; HDF5's own bytes and the list
   std::vector<NamedTensor> tensors = weights_and_optimizer(training);
   append(tensors, lanes_of(training.task()));
   if (settings.optimizer.averaging != Averaging::never && !training.optimizer().average()) append(tensors, parameters_of(kAverages, training.weights()));

@@ -24,6 +24,7 @@ failing() {
 begin() {
   local rules=$1 run=$2
   shift 2
+  : > "$run.log"
   STORAGE_FAULTS=$rules LD_PRELOAD=$work/storage_faults.so "$trellis" train --config small.ini --data text --run "$run" \
     train.steps=100000000 valid.every=100000000 "$@" > "$run.log" 2>&1 &
   process=$!
@@ -115,6 +116,13 @@ says "the run could not be saved at step 20: cannot put the file safely on the d
 says "where: rank 1 on "
 saved fault 30
 nothing_temporary fault
+
+# A run that is stopped and cannot be saved says so, too.
+begin "posix_fallocate,checkpoints/,28,2,0" stopped
+wait_until "$limit" test -s stopped/metrics.jsonl || fail "stopped: has not begun"
+end 74 stopped
+grep -q "^error: the run ends at step .* and could not be saved there: cannot reserve .*; the run has no checkpoint yet" stopped.log || fail "stopped: $(tail -n 4 stopped.log)"
+event stopped stop '"reason":"signal","exit_code":74'
 
 # What cannot be read back is a failed write, not damaged data.
 expect 74 failing "pread,checkpoints/*manifest.json,5,2,0" 1 unreadable train.steps=10
