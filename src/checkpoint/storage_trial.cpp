@@ -74,8 +74,8 @@ void try_checkpoint_folder(const Communicator& communicator, const fs::path& roo
 Room room_for(const fs::path& folder, std::int64_t bytes, int most) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < static_cast<rlim_t>(bytes)) {
-    throw WriteError(fmt::format("a file of {} bytes is needed, but this process may write {} at most", bytes, limit.rlim_cur), folder.string(),
-                     "raise the limit on file sizes (ulimit -f)");
+    throw WriteError(fmt::format("cannot write a file of {} bytes: {}, this process may write {} bytes", bytes, std::strerror(EFBIG), limit.rlim_cur),
+                     folder.string(), write_remedy(EFBIG));
   }
   struct statvfs status {};
   if (::statvfs(folder.c_str(), &status) != 0)
