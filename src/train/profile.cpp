@@ -67,13 +67,16 @@ fs::path free_name(const fs::path& wanted) {
 
 }  // namespace
 
-void Profile::begin() {
+void Profile::make_folder() const {
   agree(ranks_.world, [&] {
     if (ranks_.rank() != 0) return;
     std::error_code error;
     fs::create_directories(folder_, error);
     if (error) throw_write_error(folder_, "make the folder for profiles", error.value());
   });
+}
+
+void Profile::begin() {
   name_this_thread("training");
   origin_ns_ = common_origin(ranks_.world);
   recorder_.start();

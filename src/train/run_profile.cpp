@@ -11,28 +11,20 @@ void RunProfile::plan(const Ranks& ranks, const std::filesystem::path& folder, c
   tells_ = ranks.rank() == 0;
   const ProfilePlan plan = plan_profile(*wanted, step, total_steps);
   if (!plan.warning.empty() && tells_) log_warning("{}", plan.warning);
-  if (plan.steps) profile_.emplace(ranks, folder, *plan.steps);
-}
-
-template <class Call>
-void RunProfile::or_give_up(const Call& call) {
-  try {
-    call();
-  } catch (const WriteError& error) {  // agreed
-    if (tells_) log_warning("the profile is given up: {}", error.what());
-    profile_.reset();
-  }
-}
-
-void RunProfile::begin() {
-  or_give_up([&] { profile_->begin(); });
+  if (!plan.steps) return;
+  profile_.emplace(ranks, folder, *plan.steps);
+  profile_->make_folder();  // what hinders it is found now, when nothing is lost by it
 }
 
 void RunProfile::end(std::int64_t step) {
-  if (profile_->recording()) {
-    or_give_up([&] { profile_->end(step); });
-  } else if (tells_) {
-    log_warning("nothing was profiled: the run ends with step {}, before step {}", step, profile_->steps().first);
+  try {
+    if (profile_->recording()) {
+      profile_->end(step);
+    } else if (tells_) {
+      log_warning("nothing was profiled: the run ends with step {}, before step {}", step, profile_->steps().first);
+    }
+  } catch (const WriteError& error) {  // agreed
+    if (tells_) log_warning("the profile is given up: {}", error.what());
   }
   profile_.reset();
 }

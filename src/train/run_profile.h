@@ -14,7 +14,8 @@ namespace trellis {
 
 class RunProfile {
  public:
-  // Nothing is profiled without `wanted`. The run stands behind `step`.
+  // Collective. Nothing is profiled without `wanted`. The run stands behind `step`. Throws WriteError when there can be no folder for
+  // profiles.
   void plan(const Ranks& ranks, const std::filesystem::path& folder, const std::optional<ProfiledSteps>& wanted, std::int64_t step,
             std::optional<std::int64_t> total_steps);
 
@@ -23,13 +24,10 @@ class RunProfile {
   bool ends_at(std::int64_t step, bool run_ended) const { return profile_ && (run_ended || step == profile_->steps().last); }
 
   // Collective; no step is under way.
-  void begin();
+  void begin() { profile_->begin(); }
   void end(std::int64_t step);
 
  private:
-  template <class Call>
-  void or_give_up(const Call& call);
-
   std::optional<Profile> profile_;  // while there are steps to come that are to be profiled
   bool tells_ = false;              // rank 0
 };
