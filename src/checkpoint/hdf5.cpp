@@ -9,6 +9,11 @@ void prepare_hdf5() {
   H5PLset_loading_state(0);
 }
 
+void lock_no_files(hid_t access_properties) {
+  constexpr bool use_locks = false, ignore_where_missing = true;
+  H5Pset_file_locking(access_properties, use_locks, ignore_where_missing);
+}
+
 std::string hdf5_reason() {
   std::string innermost;
   const auto keep_first = [](unsigned, const H5E_error2_t* error, void* text) -> herr_t {

@@ -27,6 +27,7 @@ Hdf5File create_file(const fs::path& path) {
   const Hdf5Properties access(H5Pcreate(H5P_FILE_ACCESS));
   H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18);
   H5Pset_fapl_sec2(access);
+  lock_no_files(access);
   const Hdf5Properties creation(H5Pcreate(H5P_FILE_CREATE));
   H5Pset_obj_track_times(creation, false);
   return Hdf5File(H5Fcreate(path.c_str(), H5F_ACC_EXCL, creation, access));

@@ -5,14 +5,16 @@
 //
 // Each line is appended by one write(2), so a killed run leaves whole lines; should a crash of the machine have torn
 // the last one, it is cut off when the file is opened again. Lines of steps that a resumed run repeats are kept: the
-// `resume` event tells readers that what stands before it with a later step was superseded. Throws WriteError (exit 74)
-// when a line cannot be written in full; the part that was written is taken back.
+// `resume` event tells readers that what stands before it with a later step was superseded. An event that cannot be
+// written waits until it can (report/line_file.h): a full disk ends no run.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
+
+#include "report/line_file.h"
 
 namespace trellis {
 
@@ -52,6 +54,11 @@ struct CheckpointEvent {
   std::int64_t bytes = 0;
   double seconds = 0;
 };
+struct CheckpointFailedEvent {  // the run goes on, or ends with exit code 74
+  std::int64_t step = 0;
+  std::string reason = {};
+  std::optional<std::int64_t> newest_step = {};  // of the run's newest whole checkpoint
+};
 struct ResumeEvent {
   std::int64_t step = 0, epoch = 0;
   std::string checkpoint = {};
@@ -64,29 +71,29 @@ struct StopEvent {
 };
 
 // The stop event of a run that ends out of order, appended by one write by whoever can still do it: any rank, any thread. Does nothing
-// when the last line is a stop event, or there are no metrics. Throws WriteError.
+// when the last line is a stop event or torn, or there are no metrics, or they cannot be written.
 void append_stop_event(const std::filesystem::path& path, const StopEvent& event);
 
 class MetricsWriter {
  public:
-  // Opens for appending, or creates; the folder must exist.
-  explicit MetricsWriter(const std::filesystem::path& path);
-  ~MetricsWriter();
-  MetricsWriter(const MetricsWriter&) = delete;
-  MetricsWriter& operator=(const MetricsWriter&) = delete;
+  // Opens for appending, or creates; the folder must exist. Throws WriteError. `tell` says what happens to the file later.
+  explicit MetricsWriter(const std::filesystem::path& path, Tell tell = log_message) : lines_(path, std::move(tell)) {}
 
   void write(const RunStartEvent& event);
   void write(const StepEvent& event);
   void write(const ValidationEvent& event);
   void write(const CheckpointEvent& event);
+  void write(const CheckpointFailedEvent& event);
   void write(const ResumeEvent& event);
   void write(const StopEvent& event);
 
- private:
-  void append(const std::string& line);
+  // Returns when the events so far are on the disk, or what hinders that is told.
+  void sync() { lines_.sync(); }
+  // Throws WriteError unless all events so far are in the file.
+  void expect_all_written() { lines_.expect_all_written(); }
 
-  std::string path_;
-  int file_ = -1;
+ private:
+  LineFile lines_;
 };
 
 }  // namespace trellis

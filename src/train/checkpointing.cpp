@@ -133,6 +133,16 @@ WriteReport save_checkpoint(const Ranks& ranks, const std::filesystem::path& roo
   return write_checkpoint(ranks.world, root, state.run.step, given.slices(), json);
 }
 
+std::int64_t checkpoint_bytes(TrainingStep& training, const Settings& settings) {
+  constexpr std::int64_t kManifest = 8 << 10, kPerTensor = 768;  // the settings above all; HDF5's own bytes and the list
+  std::vector<NamedTensor> tensors = weights_and_optimizer(training);
+  append(tensors, lanes_of(training.task()));
+  if (settings.optimizer.averaging != Averaging::never && !training.optimizer().average()) append(tensors, parameters_of(kAverages, training.weights()));
+  std::int64_t bytes = kManifest;
+  for (const NamedTensor& tensor : tensors) bytes += tensor.info().bytes() + kPerTensor;
+  return bytes;
+}
+
 CheckpointState read_state(const CheckpointReader& reader) {
   const std::string where = reader.path().string() + ": manifest.json: state";
   try {

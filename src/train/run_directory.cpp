@@ -1,13 +1,11 @@
 #include "train/run_directory.h"
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <vector>
 
 #include "base/errors.h"
 #include "base/log.h"
 #include "checkpoint/catalogue.h"
+#include "checkpoint/replace_file.h"
 #include "mpi/agreement.h"
 
 namespace trellis {
@@ -19,7 +17,8 @@ void RunDirectory::refuse_existing(const Communicator& world) const {
     if (world.rank() != 0) return;
     std::error_code ignored;
     const bool has_checkpoints = fs::is_directory(checkpoints(), ignored) && !fs::is_empty(checkpoints(), ignored);
-    if (!has_checkpoints && !fs::exists(metrics(), ignored)) return;
+    const bool has_metrics = fs::exists(metrics(), ignored) && fs::file_size(metrics(), ignored) > 0;  // empty: never begun
+    if (!has_checkpoints && !has_metrics) return;
     throw OutputExistsError("the run directory already holds a run", path_.string(),
                             "go on with it by --resume auto, or give another --run directory");
   });
@@ -49,16 +48,7 @@ void RunDirectory::set_aside_after(const Communicator& world, std::int64_t step)
 void RunDirectory::write_settings(const Communicator& world, const std::string& ini) const {
   agree(world, [&] {
     if (world.rank() != 0) return;
-    const fs::path aside = settings().string() + ".tmp";
-    std::ofstream file(aside);
-    file << ini;
-    file.close();
-    std::error_code error;
-    if (file) fs::rename(aside, settings(), error);
-    if (!file || error) {
-      throw WriteError(std::string("the settings cannot be written: ") + (error ? error.message() : std::strerror(errno)),
-                       settings().string(), "make room, or give another --run directory");
-    }
+    checkpoint::replace_file(settings(), ini);
   });
 }
 

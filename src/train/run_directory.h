@@ -25,7 +25,7 @@ class RunDirectory {
   // that was given up. Each is renamed to aside-step-..., with a warning, so that neither a resume nor pruning takes it for
   // the newest. Throws WriteError.
   void set_aside_after(const Communicator& world, std::int64_t step) const;
-  // Collective; rank 0 writes. Throws WriteError.
+  // Collective; rank 0 writes: the file is replaced whole, or stays as it was. Throws WriteError.
   void write_settings(const Communicator& world, const std::string& ini) const;
 
  private:

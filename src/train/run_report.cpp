@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "base/errors.h"
 #include "report/format.h"
 #include "report/memory.h"
 #include "train/run_calendar.h"
@@ -25,7 +26,10 @@ void RunReport::open(std::optional<Progress::Style> style) {
 }
 
 void RunReport::begin(const Settings& settings, const std::filesystem::path& metrics, const RunBeginning& beginning) {
-  metrics_.emplace(metrics);
+  metrics_.emplace(metrics, [this](LogLevel level, const std::string& message) {
+    clear();
+    log_message(level, message);
+  });
   beginning_ = beginning;
   limits_ = settings.train;
   every_ = settings.log.every;
@@ -192,6 +196,14 @@ void RunReport::sum_up(RunSummary summary) {
   summary.checkpoint_seconds = checkpoint_seconds_;
   if (summary.best && best_ && best_->step == summary.best->step) summary.best->accuracy = best_->accuracy;
   for (const std::string& line : summary_lines(summary)) progress_->note(line);
+}
+
+void RunReport::expect_metrics_at_end() {
+  try {
+    expect_metrics();
+  } catch (const WriteError& error) {
+    throw WriteError("the run has ended and is saved, but its metrics are incomplete: " + error.fact(), error.where(), error.fix());
+  }
 }
 
 void RunReport::clear() {

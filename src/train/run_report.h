@@ -62,9 +62,20 @@ class RunReport {
   // epoch_ended: of the training split, with the step before it.
   void validation(const ValidationEvent& event, bool epoch_ended);
   void checkpoint(const CheckpointEvent& event);
+  void checkpoint_failed(const CheckpointFailedEvent& event) { write(event); }
   void stop(const StopEvent& event, bool resumable);
   // What this process did is filled in here.
   void sum_up(RunSummary summary);
+
+  // The events so far are on the disk when this returns, or what hinders that is told. Throws nothing.
+  void bring_to_disk() {
+    if (metrics_) metrics_->sync();
+  }
+  // Throw WriteError unless all events so far are in the file: at the run's beginning, and at its end, when it is saved.
+  void expect_metrics() {
+    if (metrics_) metrics_->expect_all_written();
+  }
+  void expect_metrics_at_end();
 
   // Takes the progress line off the screen, so that somebody else may print.
   void clear();

@@ -31,14 +31,16 @@
 #include "train/from_settings.h"
 #include "train/given_weights.h"
 #include "train/make_task.h"
-#include "train/profile.h"
 #include "train/run_calendar.h"
 #include "train/run_directory.h"
 #include "train/run_ends.h"
 #include "train/run_numbers_from.h"
+#include "train/run_profile.h"
 #include "train/run_report.h"
+#include "train/run_saver.h"
 #include "train/split_size.h"
 #include "train/step.h"
+#include "train/storage_check.h"
 #include "train/stop_rules.h"
 
 namespace trellis {
@@ -75,12 +77,13 @@ class Trainer {
   void start_step();
   // Waits for the numbers of all steps but the last `under_way`, and reports them.
   void finish_steps(std::size_t under_way = 0);
-  void plan_profile_steps();
+  KeptCheckpoints kept_checkpoints() const { return {.keep = settings_.checkpoint.keep, .has_best = evaluator_ != nullptr}; }
   void end_profile(bool run_ended);
   std::optional<Stop> stop_after_step();
   bool validation_due(bool epoch_ended) const;
   ExitCode run_to_end();
   std::function<void(ExitCode)> last_words() const;
+  bool checkpoint_due(bool epoch_ended) const;
 
   const Ranks ranks_;
   TrainRequest request_;
@@ -98,10 +101,11 @@ class Trainer {
   RunState state_;
   LearningRateSchedule schedule_;
 
-  std::optional<Profile> profile_;  // while there are steps to come that are to be profiled
+  RunProfile profile_;
   std::optional<AnswersStops> answers_stops_;  // from where there is something to save
   bool checkpoint_wanted_ = false;
   std::optional<std::int64_t> saved_step_;
+  RunSaver saver_;
   RunReport report_;
   const std::shared_ptr<Progressed> progressed_ = std::make_shared<Progressed>();
   double started_ = steady_seconds();
@@ -113,7 +117,8 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
     : ranks_(ranks),
       request_(std::move(request)),
       directory_(request_.run),
-      data_(agree(ranks.world, [&] { return Dataset::open(request_.data); })) {
+      data_(agree(ranks.world, [&] { return Dataset::open(request_.data); })),
+      saver_(ranks_, directory_) {
   if (ranks_.rank() == 0) report_.open(request_.progress);
   choose_start();
   for (const std::string& notice : request_.settings.notices) log_info("{}", notice);
@@ -145,8 +150,9 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
     throw AgreedError<ExitCode::wrong_setting>("train.patience and schedule.plateau need validation, but the corpus has no split 'valid'",
                                                request_.data.string(), "preprocess with a validation split, or set both to 0", ranks_.size());
   } else {
-    log_info("the corpus has no split 'valid': there will be no validation");
+    log_info("the corpus has no split 'valid': there will be no validation{}", settings_.checkpoint.every == 0 ? "; a checkpoint is saved at each epoch's end" : "");
   }
+  check_storage(ranks_.world, directory_, checkpoint_bytes(*training_, settings_), kept_checkpoints());
   begin_metrics(shape, options);
   if (ranks_.rank() == 0) {
     for (const std::string& warning : data_.warnings(settings_)) log_warning("{}: {}", request_.data.string(), warning);
@@ -213,6 +219,7 @@ void Trainer::choose_start() {
     }
     state_ = saved.run;
     saved_step_ = state_.step;
+    saver_.resumed_from({state_.step, resumed_->path()}, state_);
     log_info("resumed from {} (step {})", resumed_->path().string(), state_.step);
   } else {
     if (request_.resume == Resume::newest && !request_.settings_given) {
@@ -222,14 +229,15 @@ void Trainer::choose_start() {
     if (request_.resume == Resume::newest) log_info("nothing to resume in {}: a new run begins", directory_.path().string());
     agree(ranks_.world, [&] { check_settings(); });
   }
-  directory_.write_settings(ranks_.world, to_ini(settings_));
 }
 
 void Trainer::begin_metrics(const TrellisShape& shape, const at::TensorOptions& options) {
   agree(ranks_.world, [] { throw_if_stop_requested(); });
   answers_stops_.emplace();
   progressed_->step = state_.step, progressed_->epoch = state_.epoch;
-  directory_.set_aside_after(ranks_.world, state_.step);  // here, where no more input can be refused
+  // here, where nothing more can be refused
+  directory_.write_settings(ranks_.world, to_ini(settings_));
+  directory_.set_aside_after(ranks_.world, state_.step);
   agree(ranks_.world, [&] {
     if (ranks_.rank() != 0) return;
     report_.begin(settings_, directory_.metrics(),
@@ -243,12 +251,19 @@ void Trainer::begin_metrics(const TrellisShape& shape, const at::TensorOptions& 
     } else {
       report_.run_start(run_start_event(ranks_, data_, settings_, device_, training_->weights().layout()));
     }
+    report_.expect_metrics();  // a folder that takes no metrics is refused as long as nothing is lost by it
   });
 }
 
 bool Trainer::validation_due(bool epoch_ended) const {
   if (!evaluator_) return false;
   return settings_.valid.every > 0 ? state_.step % settings_.valid.every == 0 : epoch_ended;
+}
+
+// With checkpoint.every=0, validations are the moments to save (validate_now); where there are none, ends of epochs.
+bool Trainer::checkpoint_due(bool epoch_ended) const {
+  const std::int64_t every = settings_.checkpoint.every;
+  return every > 0 ? state_.step % every == 0 : epoch_ended && !evaluator_;
 }
 
 void Trainer::validate_if_due() {
@@ -312,15 +327,16 @@ void Trainer::save() {
   const double begun = steady_seconds();
   const Optimizer& optimizer = training_->optimizer();
   state_.averaged_updates = optimizer.averaging() ? std::optional(optimizer.averaged_updates()) : std::nullopt;
-  const WriteReport report = save_checkpoint(ranks_, directory_.checkpoints(), *training_,
-                                             {.run = state_, .settings = settings_, .data = data_.identity()});
-  saved_step_ = state_.step;
-  prune_checkpoints(ranks_.world, directory_.checkpoints(), settings_.checkpoint.keep,
-                    state_.best ? std::optional(state_.best->step) : std::nullopt);
+  report_.bring_to_disk();  // metrics first: a checkpoint counts steps whose events are safe
+  const auto report = saver_.save(*training_, {.run = state_, .settings = settings_, .data = data_.identity()}, kept_checkpoints());
   report_.leave_out(steady_seconds() - begun);
-  agree(ranks_.world, [&] {
-    report_.checkpoint({.step = state_.step, .path = report.path.string(), .bytes = report.bytes_total, .seconds = report.seconds});
-  });
+  if (report) {
+    saved_step_ = state_.step;
+    report_.checkpoint({.step = state_.step, .path = report->path.string(), .bytes = report->bytes_total, .seconds = report->seconds});
+  } else {
+    report_.checkpoint_failed({.step = state_.step, .reason = saver_.failure()->fact(),
+                               .newest_step = saver_.newest() ? std::optional(saver_.newest()->step) : std::nullopt});
+  }
 }
 
 void Trainer::adapt_threads() {
@@ -354,36 +370,23 @@ void Trainer::finish_steps(std::size_t under_way) {
   }
 }
 
-void Trainer::plan_profile_steps() {
-  if (!request_.profile) return;
-  const ProfilePlan plan = plan_profile(*request_.profile, state_.step, total_steps(settings_.train, task_->windows()));
-  if (!plan.warning.empty() && ranks_.rank() == 0) log_warning("{}", plan.warning);
-  if (plan.steps) profile_.emplace(ranks_, directory_.profiles(), *plan.steps);
-}
-
-// Where the profile's last step is done, or the run.
 void Trainer::end_profile(bool run_ended) {
-  if (!profile_ || !(run_ended || state_.step == profile_->steps().last)) return;
+  if (!profile_.ends_at(state_.step, run_ended)) return;
   finish_steps();
   report_.clear();
-  if (profile_->recording()) {
-    const double begun = steady_seconds();
-    profile_->end(state_.step);
-    report_.leave_out(steady_seconds() - begun);
-  } else if (ranks_.rank() == 0) {
-    log_warning("nothing was profiled: the run ends with step {}, before step {}", state_.step, profile_->steps().first);
-  }
-  profile_.reset();
+  const double begun = steady_seconds();
+  profile_.end(state_.step);
+  report_.leave_out(steady_seconds() - begun);
 }
 
 // Collective: all ranks stop, or none.
 std::optional<Stop> Trainer::stop_after_step() {
   const TimeSpan timed("stop or go on");
   const double elapsed = steady_seconds() - started_;
-  std::array<std::int64_t, 3> flags{stop_requested().has_value(), checkpoint_requested(),
-                                    settings_.train.seconds > 0 && elapsed >= settings_.train.seconds};
+  std::array<std::int64_t, 4> flags{stop_requested().has_value(), checkpoint_requested(),
+                                    settings_.train.seconds > 0 && elapsed >= settings_.train.seconds, saver_.retry_is_due(steady_seconds())};
   ranks_.world.all_reduce(flags, Reduction::max);
-  checkpoint_wanted_ = checkpoint_wanted_ || flags[1] != 0;
+  checkpoint_wanted_ = checkpoint_wanted_ || flags[1] != 0 || flags[3] != 0;
   if (const std::optional<Stop> stop = finished(settings_.train, state_)) return stop;
   if (flags[0] != 0) return Stop{"signal", true};
   if (flags[2] != 0) return Stop{"seconds", true};
@@ -394,7 +397,7 @@ std::optional<Stop> Trainer::end_step() {
   std::optional<Stop> stop;
   try {
     validate_if_due();
-    if (settings_.checkpoint.every > 0 && state_.step % settings_.checkpoint.every == 0) checkpoint_wanted_ = true;
+    if (checkpoint_due(state_.window == 0)) checkpoint_wanted_ = true;
     stop = stop_after_step();
   } catch (const ValidationLeft&) {
     if (ranks_.rank() == 0) log_info("the validation at step {} is left, and made again when the run is resumed", state_.step);
@@ -414,12 +417,12 @@ ExitCode Trainer::run_to_end() {
     stop = stop_after_step();
     if (stop && !stop->resumable) log_info("nothing is left to do at step {}: raise train.{} to train on", state_.step, stop->reason);
   }
-  plan_profile_steps();
+  profile_.plan(ranks_, directory_.profiles(), request_.profile, state_.step, total_steps(settings_.train, task_->windows()));
   const std::size_t ahead = request_.steps_ahead.value_or(device_.is_cuda() ? 1 : 0);
   while (!stop) {
-    if (profile_ && state_.step + 1 == profile_->steps().first) {
+    if (profile_.begins_behind(state_.step)) {
       finish_steps();
-      profile_->begin();
+      profile_.begin();
     }
     adapt_threads();
     report_.doing_step(state_.step + 1);
@@ -436,11 +439,15 @@ ExitCode Trainer::run_to_end() {
     state_.validation_due = validation_due(epoch_ended);
     stop = end_step();
   }
-  const ExitCode code = stop->resumable ? ExitCode::stopped_early : ExitCode::done;
+  const bool saved = saved_step_ == state_.step;
+  const ExitCode code = !saved ? ExitCode::write_failed : stop->resumable ? ExitCode::stopped_early : ExitCode::done;
   agree(ranks_.world, [&] {
     report_.stop({.step = state_.step, .epoch = state_.epoch, .reason = stop->reason, .exit_code = static_cast<int>(code)}, stop->resumable);
     report_.sum_up(end_summary(ranks_, directory_, request_.data, settings_, state_, saved_step_, *stop));
   });
+  report_.bring_to_disk();
+  if (!saved) saver_.throw_unsaved(state_.step);
+  agree(ranks_.world, [&] { report_.expect_metrics_at_end(); });
   return code;
 }
 
