@@ -11,6 +11,7 @@
 
 #include "base/errors.h"
 #include "base/stop_request.h"
+#include "base/system_error.h"
 #include "corpus/utf8.h"
 #include "preprocessing/file_kind.h"
 
@@ -22,7 +23,7 @@ static_assert(kBlockBytes > 2 * kMaxWordBytes);
 
 std::int64_t modified_ns(const File& file) {
   struct stat status {};
-  if (::fstat(file.descriptor(), &status) != 0) throw_read_error(file.path(), errno);
+  if (::fstat(file.descriptor(), &status) != 0) throw_unreadable(file.path(), errno);
   return status.st_mtim.tv_sec * 1'000'000'000LL + status.st_mtim.tv_nsec;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/errors.h"
 #include "base/stop_request.h"
+#include "base/system_error.h"
 #include "base/version.h"
 #include "corpus/atomic_directory.h"
 #include "corpus/content_hash.h"

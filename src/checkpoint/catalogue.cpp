@@ -1,10 +1,13 @@
 #include "checkpoint/catalogue.h"
 
 #include <algorithm>
+#include <fmt/core.h>
 #include <system_error>
+#include <utility>
 
 #include "base/errors.h"
 #include "base/log.h"
+#include "base/system_error.h"
 #include "mpi/agreement.h"
 
 namespace trellis {
@@ -16,27 +19,52 @@ using namespace checkpoint;
 constexpr const char* kTemporaryPrefix = ".tmp-";
 constexpr const char* kRemovedPrefix = ".tmp-remove-";
 
-// Names in the folder; none when there is no folder.
 std::vector<std::string> names_in(const fs::path& root) {
-  std::vector<std::string> names;
-  std::error_code error;
-  if (!fs::exists(root, error) && !error) return names;
-  fs::directory_iterator entries(root, error);
-  if (error)
-    throw MissingInputError("cannot read the folder: " + error.message(), root.string(), "check its permissions");
-  for (const auto& entry : entries) names.push_back(entry.path().filename().string());
-  std::ranges::sort(names);
-  return names;
+  return names_in_directory(root).value_or(std::vector<std::string>());
+}
+
+// What the system tells nothing about may be a checkpoint, and so may a link that leads nowhere just now.
+bool may_be_checkpoint(const fs::path& path) {
+  try {
+    const PathKind kind = kind_of_path(path);
+    return kind == PathKind::directory || kind == PathKind::absent;
+  } catch (const MissingInputError&) {
+    return true;
+  }
 }
 
 std::vector<CatalogueEntry> list_here(const fs::path& root) {
   std::vector<CatalogueEntry> entries;
   for (const std::string& name : names_in(root)) {
     const auto step = step_of_name(name);
-    if (step && fs::is_directory(root / name)) entries.push_back({*step, root / name});
+    if (step && may_be_checkpoint(root / name)) entries.push_back({*step, root / name});
   }
   std::ranges::sort(entries, {}, &CatalogueEntry::step);
   return entries;
+}
+
+struct Unopened {
+  CatalogueEntry entry;
+  UnopenedCheckpoint reason;
+};
+
+// older: the step of a whole one that is older than all of these, if there is one.
+[[noreturn]] void refuse_to_choose(const std::vector<Unopened>& unopened, std::optional<std::int64_t> older,
+                                   const fs::path& root, int ranks) {
+  std::string what = "the run has checkpoints, but its newest cannot be opened";
+  for (const auto& [entry, reason] : unopened)
+    what += fmt::format("\n  {}: {} ({})", checkpoint_name(entry.step), reason.error.fact(), reason.error.where());
+  if (older) what += fmt::format("\n  {}: whole, but older", checkpoint_name(*older));
+  const auto in_question = std::ranges::find_if(unopened, [](const Unopened& one) { return !one.reason.damaged; });
+  std::string fix = in_question == unopened.end() ? "" : in_question->reason.error.fix() + "; or ";
+  if (older) fix += "name " + checkpoint_name(*older) + " itself (--resume DIR, --checkpoint DIR), ";
+  else fix += "name another checkpoint (--resume DIR, --checkpoint DIR), ";
+  fix += "or move these folders away, or take another --run: none of them is touched, and nothing begins anew";
+  const bool unavailable = std::ranges::any_of(unopened, [](const Unopened& one) {
+    return !one.reason.damaged && one.reason.error.code() == ExitCode::input_missing;
+  });
+  if (unavailable) throw AgreedError<ExitCode::input_missing>(what, root.string(), fix, ranks);
+  throw AgreedError<ExitCode::bad_data>(what, root.string(), fix, ranks);
 }
 
 }  // namespace
@@ -54,18 +82,22 @@ std::vector<CatalogueEntry> list_checkpoints(const Communicator& communicator, c
 }
 
 std::optional<CheckpointReader> open_newest_complete(const Communicator& communicator, const fs::path& root) {
-  std::vector<CatalogueEntry> entries = list_checkpoints(communicator, root);
+  const std::vector<CatalogueEntry> entries = list_checkpoints(communicator, root);
+  std::vector<Unopened> unopened;
   for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
-    try {
-      return CheckpointReader::open(communicator, entry->path, Verify::hash);
-    } catch (const DataError& error) {  // agreed: every rank goes on to the next
-      if (communicator.rank() == 0)
-        log_warning("passing over a damaged checkpoint, {}: {}", entry->path.string(), error.what());
-    } catch (const MissingInputError& error) {
-      if (communicator.rank() == 0)
-        log_warning("passing over an incomplete checkpoint, {}: {}", entry->path.string(), error.what());
+    auto opened = CheckpointReader::try_open(communicator, entry->path, Verify::hash);
+    if (auto* const reason = std::get_if<UnopenedCheckpoint>(&opened)) {
+      unopened.push_back({*entry, std::move(*reason)});
+      continue;
     }
+    if (!std::ranges::all_of(unopened, [](const Unopened& one) { return one.reason.damaged; }))
+      refuse_to_choose(unopened, entry->step, root, communicator.size());
+    if (communicator.rank() == 0)
+      for (const Unopened& one : unopened)
+        log_warning("passing over a damaged checkpoint, {}: {}", one.entry.path.string(), one.reason.error.what());
+    return std::get<CheckpointReader>(std::move(opened));
   }
+  if (!unopened.empty()) refuse_to_choose(unopened, std::nullopt, root, communicator.size());
   return std::nullopt;
 }
 
@@ -80,8 +112,14 @@ void remove_stale(const Communicator& communicator, const fs::path& root) {
 
 std::vector<std::int64_t> prune_checkpoints(const Communicator& communicator, const fs::path& root, int keep,
                                             std::optional<std::int64_t> best) {
-  std::vector<CatalogueEntry> entries = list_checkpoints(communicator, root);
   require(keep >= 1, "pruning keeps at least one checkpoint");
+  std::vector<CatalogueEntry> entries;
+  try {
+    entries = list_checkpoints(communicator, root);
+  } catch (const MissingInputError& error) {  // agreed: no reason to end a run that has just saved
+    if (communicator.rank() == 0) log_warning("old checkpoints are not removed: {}", error.what());
+    return {};
+  }
   entries.resize(entries.size() - std::min(entries.size(), static_cast<std::size_t>(keep)));
   std::erase_if(entries, [&](const CatalogueEntry& entry) { return best && entry.step == *best; });
   std::vector<std::int64_t> removed;

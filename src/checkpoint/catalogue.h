@@ -1,4 +1,4 @@
-// The checkpoints of a run: what its checkpoints/ folder holds, which is the newest that loads, and what may go.
+// The checkpoints of a run: what its checkpoints/ folder holds, which is to be gone on from, and what may go.
 // Every call is collective; rank 0 alone looks into or changes the folder.
 #pragma once
 
@@ -18,11 +18,14 @@ struct CatalogueEntry {
   bool operator==(const CatalogueEntry&) const = default;
 };
 
-// All folders named step-NNNNNNNNNN, by rising step, whether or not they load. A missing folder holds none.
+// Everything named step-NNNNNNNNNN, by rising step, whether or not it loads, but for plain files. A missing folder holds
+// none; one that the system does not list is a MissingInputError.
 std::vector<CatalogueEntry> list_checkpoints(const Communicator& communicator, const std::filesystem::path& root);
 
-// The checkpoint of the highest step that passes every check, hashes included; empty if there is none. A damaged one is
-// passed over with a warning that names it.
+// The newest checkpoint, after every check, hashes included; empty only where there is none at all. Those whose content is
+// proven to be damaged are passed over with a warning each as long as an older one is whole. Otherwise nothing is chosen:
+// whoever went on from an older one, or began anew, would set good ones aside. Then the error names each checkpoint looked at
+// with its reason: MissingInputError (66) if the system does not give one of them, else DataError (65).
 std::optional<CheckpointReader> open_newest_complete(const Communicator& communicator,
                                                      const std::filesystem::path& root);
 
@@ -31,7 +34,7 @@ void remove_stale(const Communicator& communicator, const std::filesystem::path&
 
 // Keeps the `keep` (>= 1) newest checkpoints and that of step `best`, if given; removes the others, oldest first. Each
 // is renamed to .tmp-remove-... before its files go, so that a kill leaves nothing that looks like a checkpoint. What
-// cannot be removed stays with a warning. Gives the steps removed.
+// cannot be removed stays with a warning, and all of them where the folder cannot be listed. Gives the steps removed.
 std::vector<std::int64_t> prune_checkpoints(const Communicator& communicator, const std::filesystem::path& root,
                                             int keep, std::optional<std::int64_t> best);
 

@@ -13,6 +13,8 @@
 #include "base/errors.h"
 #include "base/log.h"
 #include "base/storage.h"
+#include "base/system_error.h"
+#include "checkpoint/damage.h"
 
 namespace trellis::checkpoint {
 namespace {
@@ -28,14 +30,16 @@ namespace fs = std::filesystem;
 File::File(int descriptor, fs::path path) : descriptor_(descriptor), path_(std::move(path)) {}
 
 File File::open_to_read(const fs::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  if (descriptor < 0)
-    throw MissingInputError(std::string("cannot open the file: ") + std::strerror(errno), path.string(),
-                            "check the path and its permissions");
+  const int flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+  const int descriptor = uninterrupted([&] { return ::open(path.c_str(), flags); });
+  if (descriptor < 0 && errno == ELOOP)
+    throw DataError("is a symbolic link, expected a regular file", path.string(),
+                    "put the file itself there; the folder may be a link");
+  if (descriptor < 0) throw_unreadable(path, errno);
   File file(descriptor, path);
   struct stat status = {};
-  if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode))
-    throw DataError("not a regular file", path.string(), "");
+  if (::fstat(descriptor, &status) != 0) throw_unreadable(path, errno);
+  if (!S_ISREG(status.st_mode)) throw DataError("not a regular file", path.string(), "put the file itself there");
   return file;
 }
 
@@ -77,22 +81,20 @@ File::~File() {
 
 std::int64_t File::size() const {
   struct stat status = {};
-  if (::fstat(descriptor_, &status) != 0)
-    throw DataError(std::string("cannot read the file's size: ") + std::strerror(errno), path_.string(), "");
+  if (::fstat(descriptor_, &status) != 0) throw_unreadable(path_, errno);
   return status.st_size;
 }
 
 void File::read(std::int64_t offset, std::span<std::byte> into) const {
   for (std::size_t done = 0; done < into.size();) {
-    const ssize_t got = ::pread(descriptor_, into.data() + done, into.size() - done, offset + static_cast<off_t>(done));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0)
-      throw DataError("cannot read at byte " + std::to_string(offset) + ": " + std::strerror(errno), path_.string(),
-                      "check the file system's health");
+    const ssize_t got = uninterrupted([&] {
+      return ::pread(descriptor_, into.data() + done, into.size() - done, offset + static_cast<off_t>(done));
+    });
+    if (got < 0) throw_unreadable(path_, errno);
     if (got == 0)
-      throw DataError("the file ends at byte " + std::to_string(offset + static_cast<std::int64_t>(done)) +
-                          ", expected at least " + std::to_string(offset + static_cast<std::int64_t>(into.size())),
-                      path_.string(), "the file is cut short: use another copy");
+      throw DamagedError("the file ends at byte " + std::to_string(offset + static_cast<std::int64_t>(done)) +
+                             ", expected at least " + std::to_string(offset + static_cast<std::int64_t>(into.size())),
+                         path_.string(), "the file is cut short: use another copy");
     done += static_cast<std::size_t>(got);
   }
 }
@@ -124,7 +126,7 @@ std::string read_text(const fs::path& path, std::int64_t largest) {
   const std::int64_t size = file.size();
   if (size > largest)
     throw DataError("the file has " + std::to_string(size) + " bytes, expected at most " + std::to_string(largest),
-                    path.string(), "");
+                    path.string(), "use the version of this program that wrote it, or a newer one");
   std::string text(static_cast<std::size_t>(size), '\0');
   file.read(0, std::as_writable_bytes(std::span<char>(text)));
   return text;
@@ -139,8 +141,8 @@ void sync_directory(const fs::path& directory) {
 }
 
 void publish_directory(const fs::path& from, const fs::path& to, const fs::path& replaced) {
-  std::error_code ignored;
-  if (fs::symlink_status(to, ignored).type() == fs::file_type::not_found) {
+  std::error_code unknown;  // what cannot be looked at may be there: the exchange below tells
+  if (fs::symlink_status(to, unknown).type() == fs::file_type::not_found) {
     if (::rename(from.c_str(), to.c_str()) != 0) throw_write_error(errno, "rename the folder to " + to.string(), from);
     return;
   }

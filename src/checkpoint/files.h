@@ -1,5 +1,5 @@
-// The few operations on files and directories that a checkpoint's safety rests on. Each throws WriteError (writing) or
-// MissingInputError / DataError (reading) that names the path and the system's reason.
+// The few operations on files and directories that a checkpoint's safety rests on. Each throws WriteError (writing) or, when
+// reading, MissingInputError for whatever the system refuses and DataError for what the file is, naming the path.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ class File {
 
   int descriptor() const { return descriptor_; }
   std::int64_t size() const;
-  void read(std::int64_t offset, std::span<std::byte> into) const;  // exactly that many bytes, else DataError
+  void read(std::int64_t offset, std::span<std::byte> into) const;  // exactly that many bytes, else DamagedError
   void write_at(std::int64_t offset, std::span<const std::byte> bytes) const;
   // Gives every byte up to `size` a place on the disk, without changing any: a full disk shows here and not later.
   void reserve(std::int64_t size) const;

@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <fmt/core.h>
+#include <limits>
+#include <optional>
 #include <set>
 
 #include "base/errors.h"
+#include "base/json_document.h"
 #include "checkpoint/block_hash.h"
+#include "checkpoint/damage.h"
 
 namespace trellis::checkpoint {
 namespace {
@@ -13,70 +17,72 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
+constexpr const char* kFormatName = "trellis-checkpoint";
 constexpr std::size_t kHashDigits = 32;
 const std::string kNoHash(kHashDigits, '0');
 // The manifest's own hash stands behind this, right at the text's beginning, so that nothing in `state` can imitate it.
 constexpr std::string_view kHashPrefix = "{\n \"format\": \"trellis-checkpoint\",\n \"manifest_xxh3_128\": \"";
 
-// Reads members of one JSON object and says which one is wrong.
-class Members {
- public:
-  Members(const json& object, std::string where, std::set<std::string> expected)
-      : object_(object), where_(std::move(where)) {
-    if (!object.is_object()) fail("is no JSON object");
-    for (const auto& [name, value] : object.items())
-      if (!expected.contains(name)) fail("has the unknown member \"" + name + "\"");
-    for (const std::string& name : expected)
-      if (!object.contains(name)) fail("lacks the member \"" + name + "\"");
-  }
-  std::string text(const char* name) const {
-    if (!object_[name].is_string()) fail(std::string("\"") + name + "\" is no text");
-    return object_[name].get<std::string>();
-  }
-  std::int64_t count(const char* name) const {
-    const json& value = object_[name];
-    if (!value.is_number_integer() || (value.is_number_unsigned() && value.get<std::uint64_t>() > INT64_MAX) ||
-        value.get<std::int64_t>() < 0)
-      fail(std::string("\"") + name + "\" is no integer from 0 to 2^63 - 1");
-    return value.get<std::int64_t>();
-  }
-  const json& array(const char* name) const {
-    if (!object_[name].is_array()) fail(std::string("\"") + name + "\" is no array");
-    return object_[name];
-  }
-  [[noreturn]] void fail(const std::string& what) const {
-    throw DataError("the manifest " + what, where_, "use another checkpoint");
-  }
+// Lists and objects within each other: state holds what its trainer likes.
+constexpr int kDeepestManifest = 16;
+// Twelve a tensor of 8 dimensions; the state has hundreds.
+constexpr std::int64_t kMostManifestValues = 1'500'000;
 
- private:
-  const json& object_;
-  std::string where_;
-};
+JsonSource source_at(const std::string& where) { return {"the manifest", where, "use another checkpoint"}; }
 
-void check_own_hash(std::string text, const std::string& where) {
-  if (!text.starts_with(kHashPrefix) || text.size() < kHashPrefix.size() + kHashDigits)
-    throw DataError("not the manifest of a trellis checkpoint", where, "give the folder of a checkpoint, step-...");
-  const std::string stored = text.substr(kHashPrefix.size(), kHashDigits);
-  text.replace(kHashPrefix.size(), kHashDigits, kNoHash);
-  const std::string actual = hash_of_text(text);
-  if (stored != actual)
-    throw DataError("the manifest is damaged: it names the hash " + stored + ", but its text has " + actual, where,
-                    "use another checkpoint");
+nlohmann::json parse_document(const std::string& text, const std::string& where) {
+  return parse_json(text, {kLargestManifestBytes, kDeepestManifest, kMostManifestValues}, source_at(where));
 }
 
-TensorInfo parse_tensor(const json& object, const std::string& where) {
-  const Members members(object, where, {"name", "type", "shape"});
-  TensorInfo tensor;
-  tensor.name = members.text("name");
-  const auto type = element_type_named(members.text("type"));
-  if (!type) members.fail("gives tensor \"" + tensor.name + "\" the unknown type \"" + members.text("type") + "\"");
-  tensor.type = *type;
-  for (const json& size : members.array("shape")) {
-    if (!size.is_number_integer()) members.fail("gives tensor \"" + tensor.name + "\" a dimension that is no integer");
-    tensor.shape.push_back(
-        size.is_number_unsigned() && size.get<std::uint64_t>() > INT64_MAX ? -1 : size.get<std::int64_t>());
+[[noreturn]] void throw_other_version(const json& version, const std::string& where) {
+  throw DataError(fmt::format("the checkpoint has format version {}, this program reads version {}",
+                              version.dump().substr(0, 64), kFormatVersion),
+                  where, "use the version of this program that wrote it, or a newer one");
+}
+
+// A newer format may have another hash, so what does not fit ours is looked at once more before it is called damaged.
+void refuse_newer(const std::string& text, const std::string& where) {
+  json document;
+  try {
+    document = parse_document(text, where);
+  } catch (const DataError&) {  // no document of any version
+    return;
   }
-  if (const auto fault = fault_of(tensor)) members.fail("is wrong: " + *fault);
+  if (!document.is_object() || !document.contains("format_version") || document.value("format", json()) != kFormatName)
+    return;
+  const json& version = document["format_version"];
+  if (version.is_number_unsigned() && version > kFormatVersion) throw_other_version(version, where);
+}
+
+void check_own_hash(const std::string& text, const std::string& where) {
+  if (!text.starts_with(kHashPrefix) || text.size() < kHashPrefix.size() + kHashDigits) {
+    refuse_newer(text, where);
+    throw DamagedError("not the manifest of a trellis checkpoint", where, "give the folder of a checkpoint, step-...");
+  }
+  const std::string stored = text.substr(kHashPrefix.size(), kHashDigits);
+  std::string hashed = text;
+  hashed.replace(kHashPrefix.size(), kHashDigits, kNoHash);
+  const std::string actual = hash_of_text(hashed);
+  if (stored == actual) return;
+  refuse_newer(text, where);
+  throw DamagedError("the manifest is damaged: it names the hash " + shown_json(stored) + ", but its text has " + actual,
+                     where, "use another checkpoint");
+}
+
+TensorInfo parse_tensor(const JsonObject& object) {
+  object.expect_keys({"name", "type", "shape"});
+  TensorInfo tensor;
+  tensor.name = object.text("name");
+  const std::string type_name = object.text("type");
+  const auto type = element_type_named(type_name);
+  if (!type) object.refuse(object.at("type"), fmt::format("is {}, expected float32, float64 or int64", shown_json(type_name)));
+  tensor.type = *type;
+  for (const json& size : object.list("shape")) {
+    if (!size.is_number_integer() || (size.is_number_unsigned() && size.get<std::uint64_t>() > INT64_MAX))
+      object.refuse(object.at("shape"), "holds what is no whole number below 2^63");
+    tensor.shape.push_back(size.get<std::int64_t>());
+  }
+  if (const auto fault = fault_of(tensor)) object.refuse(object.at("shape"), "or name is wrong: " + *fault);
   return tensor;
 }
 
@@ -87,7 +93,7 @@ std::string manifest_text(const Manifest& manifest) {
   for (const TensorInfo& tensor : manifest.tensors)
     tensors.push_back({{"name", tensor.name}, {"type", element_name(tensor.type)}, {"shape", tensor.shape}});
   ordered_json document = {
-      {"format", "trellis-checkpoint"},
+      {"format", kFormatName},
       {"manifest_xxh3_128", kNoHash},
       {"format_version", kFormatVersion},
       {"step", manifest.step},
@@ -103,44 +109,43 @@ std::string manifest_text(const Manifest& manifest) {
 
 Manifest parse_manifest(const std::string& text, const std::string& where) {
   check_own_hash(text, where);
-  const json document = json::parse(text, nullptr, false);
-  if (document.is_discarded()) throw DataError("the manifest is no JSON", where, "use another checkpoint");
-  if (document.contains("format_version") && document["format_version"] != kFormatVersion)
-    throw DataError(fmt::format("the checkpoint has format version {}, this program reads version {}",
-                                document["format_version"].dump(), kFormatVersion),
-                    where, "use the version of this program that wrote it, or a newer one");
-  const Members members(
-      document, where,
+  const json document = parse_document(text, where);
+  const JsonObject root(document, "", source_at(where));
+  if (const json& version = root["format_version"]; !version.is_number_integer() || version != kFormatVersion)
+    throw_other_version(version, where);
+  root.expect_keys(
       {"format", "manifest_xxh3_128", "format_version", "step", "files", "tensors", "state", "libraries"});
+  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
   Manifest manifest;
-  manifest.step = members.count("step");
+  manifest.step = root.count("step", 0, most);
 
-  const json& files = members.array("files");
-  if (files.size() != 1) members.fail(fmt::format("lists {} files, expected 1", files.size()));
-  const Members file(files[0], where, {"name", "bytes", "xxh3_128_of_blocks"});
-  if (file.text("name") != kStateFile) members.fail("lists the unknown file \"" + file.text("name") + "\"");
-  manifest.state_bytes = file.count("bytes");
+  const json& files = root.list("files");
+  if (files.size() != 1) root.refuse("files", fmt::format("has {} entries, expected 1", files.size()));
+  const JsonObject file(files[0], "files[0]", source_at(where));
+  file.expect_keys({"name", "bytes", "xxh3_128_of_blocks"});
+  if (const std::string name = file.text("name"); name != kStateFile)
+    file.refuse(file.at("name"), fmt::format("is {}, expected {}", shown_json(name), kStateFile));
+  manifest.state_bytes = file.count("bytes", 0, most);
   manifest.state_hash = file.text("xxh3_128_of_blocks");
 
-  const json& tensors = members.array("tensors");
+  const json& tensors = root.list("tensors");
   if (tensors.size() > kMostTensors)
-    members.fail(fmt::format("lists {} tensors, expected at most {}", tensors.size(), kMostTensors));
+    root.refuse("tensors", fmt::format("has {} entries, expected at most {}", tensors.size(), kMostTensors));
   std::set<std::string> names;
   std::int64_t bytes = 0;
   for (const json& tensor : tensors) {
-    manifest.tensors.push_back(parse_tensor(tensor, where));
+    const JsonObject entry(tensor, fmt::format("tensors[{}]", manifest.tensors.size()), source_at(where));
+    manifest.tensors.push_back(parse_tensor(entry));
     const TensorInfo& added = manifest.tensors.back();
-    if (!names.insert(added.name).second) members.fail("lists tensor \"" + added.name + "\" twice");
+    if (!names.insert(added.name).second) entry.refuse(entry.at("name"), "is " + added.name + " a second time");
     if (__builtin_add_overflow(bytes, added.bytes(), &bytes) || bytes > manifest.state_bytes)
-      members.fail(fmt::format("lists tensors of more bytes than {} has ({})", kStateFile, manifest.state_bytes));
+      root.refuse("tensors", fmt::format("have more bytes than {} has ({})", kStateFile, manifest.state_bytes));
   }
-  if (!document["state"].is_object()) members.fail("\"state\" is no JSON object");
-  manifest.state = document["state"];
-  if (!document["libraries"].is_object()) members.fail("\"libraries\" is no JSON object");
-  for (const auto& [name, version] : document["libraries"].items()) {
-    if (!version.is_string()) members.fail("\"libraries\" holds what is no text");
-    manifest.libraries[name] = version.get<std::string>();
-  }
+  root.object("state");
+  manifest.state = root["state"];
+  const JsonObject libraries = root.object("libraries");
+  for (const auto& [name, version] : document["libraries"].items())
+    manifest.libraries[name] = libraries.text(name.c_str());
   return manifest;
 }
 

@@ -31,7 +31,7 @@ struct Manifest {
 std::string manifest_text(const Manifest& manifest);
 
 // Throws DataError naming `where` unless the text is exactly what manifest_text gives for some manifest of this
-// version.
+// version; DamagedError where its own hash says that it is another text than was written.
 Manifest parse_manifest(const std::string& text, const std::string& where);
 
 // "step-0000001000" and back; empty for every other name.

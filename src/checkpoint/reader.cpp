@@ -5,7 +5,9 @@
 #include <fmt/ranges.h>
 
 #include "base/errors.h"
+#include "base/system_error.h"
 #include "checkpoint/block_hash.h"
+#include "checkpoint/damage.h"
 #include "mpi/agreement.h"
 
 namespace trellis {
@@ -16,12 +18,13 @@ using namespace checkpoint;
 
 static_assert(std::endian::native == std::endian::little, "tensors are read as the little-endian bytes of the file");
 
-std::string read_manifest(const fs::path& directory) {
-  std::error_code error;
-  if (!fs::is_directory(directory, error))
-    throw MissingInputError("there is no such checkpoint folder", directory.string(),
-                            "give the path of a step-... folder in the run's checkpoints/");
-  return read_text(directory / kManifestFile, kLargestManifestBytes);
+void expect_directory(const fs::path& directory) {
+  constexpr const char* give_one = "give the path of a step-... folder in the run's checkpoints/";
+  const PathKind kind = kind_of_path(directory);
+  if (kind == PathKind::absent)
+    throw MissingInputError("there is no such checkpoint folder", directory.string(), give_one);
+  if (kind != PathKind::directory)
+    throw MissingInputError("is no folder, expected that of a checkpoint", directory.string(), give_one);
 }
 
 void check_step(const fs::path& directory, const Manifest& manifest) {
@@ -34,8 +37,31 @@ void check_step(const fs::path& directory, const Manifest& manifest) {
 
 void check_size(const fs::path& file, std::int64_t actual, std::int64_t expected) {
   if (actual != expected)
-    throw DataError(fmt::format("the file has {} bytes, expected {}", actual, expected), file.string(),
-                    "the checkpoint is damaged: use another one");
+    throw DamagedError(fmt::format("the file has {} bytes, expected {}", actual, expected), file.string(),
+                       "the checkpoint is damaged: use another one");
+}
+
+// As agree(). Where it fails, every rank knows afterwards whether rank 0 has found damage or a file of the folder missing;
+// what others find alone, they may see through a file system that shows them something else.
+template <class Function>
+auto agree_on_damage(const Communicator& communicator, bool& damaged, Function&& local) {
+  bool found = false;
+  try {
+    return agree(communicator, [&] {
+      try {
+        return local();
+      } catch (const DamagedError&) {
+        found = true;
+        throw;
+      } catch (const AbsentInputError&) {
+        found = true;
+        throw;
+      }
+    });
+  } catch (const Error&) {
+    damaged = communicator.broadcast(static_cast<std::int64_t>(found), 0) == 1;
+    throw;
+  }
 }
 
 }  // namespace
@@ -45,14 +71,20 @@ CheckpointReader::CheckpointReader(fs::path path, Manifest manifest, StateLayout
   for (std::size_t t = 0; t < manifest_.tensors.size(); ++t) index_[manifest_.tensors[t].name] = t;
 }
 
-CheckpointReader CheckpointReader::open(const Communicator& communicator, const fs::path& given, Verify verify) {
+CheckpointReader CheckpointReader::open(const Communicator& communicator, const fs::path& given, Verify verify,
+                                        bool& damaged) {
   const fs::path directory = given.has_filename() ? given : given.parent_path();  // "step-0000000001/" has none
-  const std::string own_text =
-      agree(communicator, [&] { return communicator.rank() == 0 ? read_manifest(directory) : std::string(); });
+  agree(communicator, [&] {
+    if (communicator.rank() == 0) expect_directory(directory);
+  });
+  const std::string own_text = agree_on_damage(communicator, damaged, [&] {
+    return communicator.rank() == 0 ? read_text(directory / kManifestFile, kLargestManifestBytes) : std::string();
+  });
   const std::string text = communicator.broadcast(own_text, 0);
-  Manifest manifest = agree(communicator, [&] { return parse_manifest(text, (directory / kManifestFile).string()); });
+  Manifest manifest = agree_on_damage(
+      communicator, damaged, [&] { return parse_manifest(text, (directory / kManifestFile).string()); });
   const fs::path state_file = directory / kStateFile;
-  File file = agree(communicator, [&] {
+  File file = agree_on_damage(communicator, damaged, [&] {
     check_step(directory, manifest);
     File opened = File::open_to_read(state_file);
     check_size(state_file, opened.size(), manifest.state_bytes);
@@ -60,14 +92,31 @@ CheckpointReader CheckpointReader::open(const Communicator& communicator, const 
   });
   if (verify == Verify::hash) {
     const std::string actual = hash_of_file(communicator, state_file, manifest.state_bytes);
-    agree(communicator, [&] {
+    agree_on_damage(communicator, damaged, [&] {
       if (actual != manifest.state_hash)
-        throw DataError("the file is damaged: its hash is " + actual + ", the manifest has " + manifest.state_hash,
-                        state_file.string(), "use another checkpoint");
+        throw DamagedError("the file is damaged: its hash is " + actual + ", the manifest has " + manifest.state_hash,
+                           state_file.string(), "use another checkpoint");
     });
   }
   StateLayout layout = agree(communicator, [&] { return check_state_file(state_file, manifest.tensors); });
   return CheckpointReader(directory, std::move(manifest), std::move(layout), std::move(file));
+}
+
+CheckpointReader CheckpointReader::open(const Communicator& communicator, const fs::path& directory, Verify verify) {
+  bool damaged = false;
+  return open(communicator, directory, verify, damaged);
+}
+
+std::variant<CheckpointReader, UnopenedCheckpoint> CheckpointReader::try_open(const Communicator& communicator,
+                                                                              const fs::path& directory,
+                                                                              Verify verify) {
+  bool damaged = false;
+  try {
+    return open(communicator, directory, verify, damaged);
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::bad_data && error.code() != ExitCode::input_missing) throw;
+    return UnopenedCheckpoint{error, damaged};
+  }
 }
 
 bool CheckpointReader::contains(const std::string& name) const { return index_.contains(name); }

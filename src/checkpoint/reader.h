@@ -7,8 +7,10 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <variant>
 #include <vector>
 
+#include "base/errors.h"
 #include "base/verify.h"
 #include "checkpoint/files.h"
 #include "checkpoint/manifest.h"
@@ -18,12 +20,24 @@
 
 namespace trellis {
 
+// Why a checkpoint was not opened, alike on every rank.
+struct UnopenedCheckpoint {
+  Error error;
+  // Rank 0 has proof that it is not as it was written (checkpoint/damage.h), or one of its files is not there. Otherwise it
+  // may be good: nobody may treat it as lost.
+  bool damaged = false;
+};
+
 class CheckpointReader {
  public:
   // Collective. `directory` is the checkpoint's own, step-NNNNNNNNNN or whatever it was renamed to. Throws, alike on
-  // every rank, MissingInputError when there is no such directory or a file is missing, DataError when anything is
-  // wrong.
+  // every rank, MissingInputError when there is no such directory, a file is missing or the system does not give it,
+  // DataError when anything in it is wrong.
   static CheckpointReader open(const Communicator& communicator, const std::filesystem::path& directory, Verify verify);
+  // The same with such an error as a value.
+  static std::variant<CheckpointReader, UnopenedCheckpoint> try_open(const Communicator& communicator,
+                                                                     const std::filesystem::path& directory,
+                                                                     Verify verify);
 
   const std::filesystem::path& path() const { return path_; }
   std::int64_t step() const { return manifest_.step; }
@@ -38,12 +52,15 @@ class CheckpointReader {
   void expect(const TensorInfo& wanted) const;
 
   // Reads rows [begin, end) of dimension 0 into `destination`, row-major and contiguous. Local, calls no HDF5, and
-  // may be called from several threads. Throws DataError on a read error, InternalError when the rows do not exist.
+  // may be called from several threads. Throws MissingInputError when the system does not give them, DataError when the file
+  // was cut, InternalError when the rows do not exist.
   void read(const std::string& name, Range rows, void* destination) const;
 
  private:
   CheckpointReader(std::filesystem::path path, checkpoint::Manifest manifest, checkpoint::StateLayout layout,
                    checkpoint::File file);
+  static CheckpointReader open(const Communicator& communicator, const std::filesystem::path& directory, Verify verify,
+                               bool& damaged);
   std::size_t index_of(const std::string& name) const;
 
   std::filesystem::path path_;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/errors.h"
+#include "base/json_document.h"
 
 namespace trellis {
 namespace {
@@ -306,16 +307,7 @@ std::string safetensors_header_text(std::span<const SafetensorsTensor> tensors, 
   }
 }
 
-std::string shown(std::string_view text) {
-  constexpr std::size_t kShown = 200;
-  const bool is_long = text.size() > kShown;
-  if (is_long) {
-    std::size_t end = kShown;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;  // no character is cut in two
-    text = text.substr(0, end);
-  }
-  return json(text).dump(-1, ' ', true, json::error_handler_t::replace) + (is_long ? "..." : "");
-}
+std::string shown(std::string_view text) { return shown_json(text); }
 
 }  // namespace checkpoint
 }  // namespace trellis

@@ -4,8 +4,9 @@
 #include <optional>
 #include <utility>
 
-#include "base/log.h"
+#include "base/system_error.h"
 #include "checkpoint/catalogue.h"
+#include "checkpoint/manifest.h"
 #include "mpi/agreement.h"
 #include "train/checkpointing.h"
 #include "train/run_directory.h"
@@ -28,23 +29,22 @@ CheckpointReader ChosenCheckpoint::open(const Ranks& ranks) const {
   if (!checkpoint.empty()) return CheckpointReader::open(ranks.world, checkpoint, Verify::hash);
   const std::filesystem::path root = RunDirectory(run).checkpoints();
   agree(ranks.world, [&] {
-    std::error_code ignored;
-    if (!std::filesystem::is_directory(run, ignored)) throw MissingInputError("there is no such run", run, "check --run");
-    if (std::filesystem::exists(std::filesystem::path(run) / "manifest.json", ignored)) {
+    if (kind_of_path(run) != PathKind::directory) throw MissingInputError("there is no such run", run, "check --run");
+    if (kind_of_entry(std::filesystem::path(run) / "manifest.json") != PathKind::absent) {
       throw MissingInputError("this is a checkpoint, not a run", run, "give it by --checkpoint");
     }
   });
   std::optional<CheckpointReader> newest = open_newest_complete(ranks.world, root);
   if (!newest) {
-    throw AgreedError<ExitCode::input_missing>("the run has no whole checkpoint", root.string(), "train first, or give --checkpoint", ranks.size());
+    throw AgreedError<ExitCode::input_missing>("the run has no checkpoint", root.string(), "train first, or give --checkpoint", ranks.size());
   }
   const std::optional<BestValidation> best = agree(ranks.world, [&] { return read_state(*newest).run.best; });
   if (which == "newest" || !best || best->step == newest->step()) return std::move(*newest);
   for (const CatalogueEntry& entry : list_checkpoints(ranks.world, root)) {
     if (entry.step == best->step) return CheckpointReader::open(ranks.world, entry.path, Verify::hash);
   }
-  if (ranks.rank() == 0) log_warning("the best checkpoint (step {}) is not there any more: taking the newest", best->step);
-  return std::move(*newest);
+  throw AgreedError<ExitCode::input_missing>("the run's best checkpoint is not there any more", (root / checkpoint::checkpoint_name(best->step)).string(),
+                                             "take the newest by --which newest, or another one by --checkpoint", ranks.size());
 }
 
 }  // namespace trellis

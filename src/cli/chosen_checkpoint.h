@@ -16,8 +16,8 @@ struct ChosenCheckpoint {
   void add_flags(CommandLine& line);
   // Throws UsageError unless the flags name one checkpoint.
   void check() const;
-  // Collective. The checkpoint, its hashes verified. Throws MissingInputError (66) when the run has none, and what
-  // CheckpointReader::open throws.
+  // Collective. The checkpoint, its hashes verified. Throws MissingInputError (66) when the run has none or the one that is
+  // meant is not there, and what open_newest_complete and CheckpointReader::open throw: never another one than is meant.
   CheckpointReader open(const Ranks& ranks) const;
 };
 

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/stop_request.h"
+#include "base/system_error.h"
 #include "cli/chosen_checkpoint.h"
 #include "cli/commands.h"
 #include "cli/ranks_environment.h"
@@ -88,8 +89,8 @@ struct GenerateFlags {
 // Everything up to the end of what may be a pipe.
 std::string read_all(const std::string& path) {
   const bool standard_input = path == "-";
-  const int descriptor = standard_input ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) throw_read_error(path, errno);
+  const int descriptor = standard_input ? STDIN_FILENO : uninterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); });
+  if (descriptor < 0) throw_unreadable(path, errno);
   const std::unique_ptr<const int, void (*)(const int*)> closed_at_end(&descriptor, [](const int* open) {
     if (*open != STDIN_FILENO) ::close(*open);
   });
@@ -101,7 +102,7 @@ std::string read_all(const std::string& path) {
     if (::poll(&waiting, 1, 100) <= 0) continue;
     const ssize_t got = ::read(descriptor, block.data(), block.size());
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw_read_error(standard_input ? "standard input" : path, errno);
+    if (got < 0) throw_unreadable(standard_input ? "standard input" : path, errno);
     if (got == 0) return text;
     text.append(block.data(), static_cast<std::size_t>(got));
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "base/errors.h"
@@ -15,7 +16,11 @@ using nlohmann::json;
 template <class T>
 T value_of(const json& object, const char* name, const ParityFile& file) {
   try {
-    return object.at(name).get<T>();
+    const json& value = object.at(name);
+    if (std::is_integral_v<T> && !std::is_same_v<T, bool> && !value.is_number_integer()) {
+      throw DataError(fmt::format("config.{} is {}, expected a whole number", name, value.dump().substr(0, 64)), file.path(), "write the file again");
+    }
+    return value.get<T>();
   } catch (const json::exception& e) {
     throw DataError(fmt::format("config.{} cannot be used: {}", name, e.what()), file.path(), "write the file again");
   }

@@ -25,7 +25,7 @@ struct TrainFlags {
         .add_repeated("config", "FILE", "settings in INI form; may be given several times, later files win; a resumed run may leave it out", config)
         .add("data", "DIR", "corpus directory made by trellis-preprocess", data)
         .add("run", "DIR", "where the run keeps checkpoints, metrics and settings", run)
-        .add("resume", "none|auto|DIR", "auto: the newest whole checkpoint of the run, or from the start if it has none; DIR: a checkpoint", resume)
+        .add("resume", "none|auto|DIR", "auto: the newest checkpoint of the run, or from the start if it has none; DIR: a checkpoint", resume)
         .add("init-from", "DIR", "checkpoint whose weights a new run starts from", init_from)
         .add_repeated("allow", "KEY[,KEY...]", "with --init-from: " + AllowedDifferences::meaning(), allow)
         .add("profile", "A:B", "where the time of steps A to B goes, counted from 1 as progress lines do: a timeline of all ranks in\n"

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "base/errors.h"
+#include "base/system_error.h"
 #include "comm/cuda_module.h"
 
 namespace trellis {
@@ -41,10 +42,8 @@ const CudaModule& load() {
 
 }  // namespace
 
-bool has_cuda_module() {
-  std::error_code ignored;
-  return std::filesystem::exists(module_path(), ignored);
-}
+// A module that cannot be looked at is no build without one: the error says so.
+bool has_cuda_module() { return kind_of_path(module_path()) != PathKind::absent; }
 
 const CudaModule& cuda_module() {
   static const CudaModule& module = load();

@@ -1,15 +1,18 @@
 // Reading settings: files and command-line words (settings_io.h).
 #include <algorithm>
+#include <array>
 #include <boost/program_options.hpp>
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
 #include <fmt/format.h>
-#include <fstream>
-#include <set>
+#include <map>
+#include <memory>
 #include <sstream>
-#include <system_error>
+#include <unistd.h>
 
 #include "base/errors.h"
+#include "base/system_error.h"
 #include "config/hints.h"
 #include "config/run_limits.h"
 #include "config/settings_io.h"
@@ -68,28 +71,38 @@ void expect_text(std::string_view text, const std::string& source_name) {
   }
 }
 
-void expect_section(const std::string& section, const std::string& where) {
+std::vector<std::string> setting_sections() {
   std::vector<std::string> sections;
-  for (const std::string& key : setting_keys()) sections.push_back(key.substr(0, key.find('.')));
+  for (const std::string& key : setting_keys()) {
+    const std::string section = key.substr(0, key.find('.'));
+    if (std::find(sections.begin(), sections.end(), section) == sections.end()) sections.push_back(section);
+  }
+  return sections;
+}
+
+void expect_section(const std::string& section, const std::vector<std::string>& sections, const std::string& where) {
   if (std::find(sections.begin(), sections.end(), section) != sections.end()) return;
   throw ConfigError(fmt::format("unknown section '[{}]'{}", shown(section), section_hint(section)), where,
                     "trellis train --help lists the sections");
 }
 
 std::string read_file(const std::filesystem::path& path) {
-  std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored)) {
-    throw MissingInputError("is a directory, expected a configuration file", path.string(), "name a file in it");
+  const auto fail = [&](int error) {
+    if (error == EISDIR) throw MissingInputError("is a directory, expected a configuration file", path.string(), "name a file in it");
+    throw MissingInputError(fmt::format("cannot read the configuration file: {}", std::strerror(error)), path.string(),
+                            fix_for_reading(error) + " (given with --config)");
+  };
+  const int descriptor = uninterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); });
+  if (descriptor < 0) fail(errno);
+  const std::unique_ptr<const int, void (*)(const int*)> closed_at_end(&descriptor, [](const int* open) { ::close(*open); });
+  std::string text;
+  std::array<char, 65536> block;
+  while (text.size() <= kLargestFileBytes) {  // it may be a pipe, so its end shows only where it ends
+    const ssize_t got = uninterrupted([&] { return ::read(descriptor, block.data(), block.size()); });
+    if (got < 0) fail(errno);
+    if (got == 0) break;
+    text.append(block.data(), static_cast<std::size_t>(got));
   }
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  std::string text(kLargestFileBytes + 1, '\0');
-  if (file) file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (!file.is_open() || file.bad()) {
-    throw MissingInputError(fmt::format("cannot read the configuration file: {}", std::strerror(errno ? errno : EIO)),
-                            path.string(), "check the path given with --config");
-  }
-  text.resize(static_cast<std::size_t>(file.gcount()));
   return text;
 }
 
@@ -101,6 +114,7 @@ void apply_ini(LoadedSettings& loaded, std::string_view text, const std::string&
   po::options_description described;
   for (const std::string& key : setting_keys()) described.add_options()(key.c_str(), po::value<std::string>());
 
+  const std::vector<std::string> sections = setting_sections();
   std::string section;
   std::map<std::string, std::string> given;
   std::size_t number = 0;
@@ -108,11 +122,13 @@ void apply_ini(LoadedSettings& loaded, std::string_view text, const std::string&
     const auto end = std::min(text.find('\n'), text.size());
     std::string_view line = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
-    const std::string where = fmt::format("{}:{}", source_name, ++number);
+    ++number;
     line = trimmed(line.substr(0, line.find_first_of("#;")));
+    if (line.empty()) continue;
+    const std::string where = fmt::format("{}:{}", source_name, number);
     if (line.starts_with('[') && line.ends_with(']')) {
       section = trimmed(line.substr(1, line.size() - 2));
-      expect_section(section, where);
+      expect_section(section, sections, where);
       continue;
     }
     // Boost does not tell line numbers, so it gets the lines one by one, each below its section

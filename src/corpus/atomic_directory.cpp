@@ -9,10 +9,12 @@
 #include <system_error>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 #include "base/errors.h"
 #include "base/log.h"
 #include "base/storage.h"
+#include "base/system_error.h"
 
 namespace trellis {
 namespace {
@@ -72,15 +74,20 @@ void AtomicDirectory::commit() {
 
 void AtomicDirectory::remove_leftovers() const {
   const std::string prefix = prefix_of(place_);
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(place_.parent_path(), error)) {
-    const std::string name = entry.path().filename().string();
+  std::vector<std::string> names;
+  try {
+    names = names_in_directory(place_.parent_path()).value_or(std::vector<std::string>());
+  } catch (const MissingInputError&) {  // leftovers are in nobody's way
+  }
+  for (const std::string& name : names) {
     if (!name.starts_with(prefix) || name.size() != prefix.size() + 6) continue;
-    const int descriptor = ::open(entry.path().c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    const fs::path left = place_.parent_path() / name;
+    const int descriptor = ::open(left.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (descriptor < 0) continue;
     if (lock_exclusively(descriptor, Waiting::no) == Locked::here) {  // its process has ended
-      log_info("removing what an interrupted run left: {}", entry.path().string());
-      fs::remove_all(entry.path(), error);
+      log_info("removing what an interrupted run left: {}", left.string());
+      std::error_code error;
+      fs::remove_all(left, error);
     }
     ::close(descriptor);
   }

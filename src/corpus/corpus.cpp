@@ -23,10 +23,10 @@ const SplitEntry& Corpus::split(std::string_view name) const { return split_name
 std::int64_t Corpus::tokens(std::string_view name) const { return split(name).tokens; }
 
 std::shared_ptr<const TokenReader> Corpus::open_split(std::string_view name, Verify verify) const {
-  std::vector<OpenShard> shards;
+  const auto reader = std::make_shared<TokenReader>(std::string(name), vocabulary_size());
   for (const ShardEntry& entry : split(name).shards)
-    shards.push_back(open_shard(directory_, entry, vocabulary_hash(), verify));
-  return std::make_shared<const TokenReader>(std::string(name), std::move(shards), vocabulary_size());
+    reader->add(open_shard(directory_, entry, vocabulary_hash(), verify));
+  return reader;
 }
 
 Vocabulary Corpus::load_vocabulary() const {

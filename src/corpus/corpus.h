@@ -36,7 +36,7 @@ class Corpus {
   // Tokens of a split by the manifest. MissingInputError for a split that the corpus does not have, as in open_split.
   std::int64_t tokens(std::string_view split) const;
 
-  // Opens every shard of a split. Verify::hash reads each once: let one rank of a machine do so, the others take
+  // Looks at every shard of a split; not all are held open. Verify::hash reads each once: let one rank of a machine do so, the others take
   // Verify::structure.
   std::shared_ptr<const TokenReader> open_split(std::string_view name, Verify verify = Verify::hash) const;
 

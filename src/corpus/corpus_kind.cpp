@@ -32,7 +32,7 @@ const Kind* find_kind(const ManifestObject& manifest) {
 
 void expect_version(const ManifestObject& manifest, const Kind& kind) {
   for (int version = 1; version <= kind.version; ++version)
-    if (manifest.has("format_version") && manifest["format_version"] == version) return;
+    if (manifest.has("format_version") && manifest["format_version"].is_number_integer() && manifest["format_version"] == version) return;
   manifest.refuse("format_version", kind.version == 1 ? "is not 1, the version that this program reads"
                                                       : fmt::format("is not 1 to {}, the versions that this program reads", kind.version));
 }

@@ -10,6 +10,7 @@
 
 #include "base/errors.h"
 #include "base/storage.h"
+#include "base/system_error.h"
 
 namespace trellis {
 
@@ -17,22 +18,18 @@ void throw_write_error(const std::filesystem::path& path, const char* tried, int
   throw WriteError(fmt::format("cannot {}: {}", tried, std::strerror(error)), path.string(), write_remedy(error));
 }
 
-void throw_read_error(const std::filesystem::path& path, int error) {
-  if (error == ELOOP)
-    throw DataError("is a symbolic link, expected a regular file", path.string(),
-                    "put the file itself there; the directory may be a link");
-  throw MissingInputError(fmt::format("cannot be read: {}", std::strerror(error)), path.string(),
-                          error == EACCES ? "check its permissions" : "check the path");
-}
 
 File File::open_to_read(const std::filesystem::path& path, Links links) {
   // O_NONBLOCK: a named pipe must not make open() wait for a writer; it has no effect on regular files.
   const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | (links == Links::refuse ? O_NOFOLLOW : 0);
-  const int descriptor = ::open(path.c_str(), flags);
-  if (descriptor < 0) throw_read_error(path, errno);
+  const int descriptor = uninterrupted([&] { return ::open(path.c_str(), flags); });
+  if (descriptor < 0 && errno == ELOOP && links == Links::refuse)
+    throw DataError("is a symbolic link, expected a regular file", path.string(),
+                    "put the file itself there; the directory may be a link");
+  if (descriptor < 0) throw_unreadable(path, errno);
   File file(descriptor, path);
   struct stat status {};
-  if (::fstat(descriptor, &status) != 0) throw_read_error(path, errno);
+  if (::fstat(descriptor, &status) != 0) throw_unreadable(path, errno);
   if (S_ISDIR(status.st_mode))
     throw DataError("is a directory, expected a file", path.string(), "name the file inside it");
   if (!S_ISREG(status.st_mode))
@@ -72,30 +69,45 @@ void File::close() noexcept {
 
 std::int64_t File::size() const {
   struct stat status {};
-  if (::fstat(descriptor_, &status) != 0) throw_read_error(path_, errno);
+  if (::fstat(descriptor_, &status) != 0) throw_unreadable(path_, errno);
   return status.st_size;
 }
 
-std::size_t File::read_some_at(std::int64_t offset, std::span<std::byte> into) const {
+namespace {
+
+std::size_t read_some(int descriptor, const std::filesystem::path& path, std::int64_t offset,
+                      std::span<std::byte> into) {
   std::size_t done = 0;
   while (done < into.size()) {
-    const ssize_t got =
-        ::pread(descriptor_, into.data() + done, into.size() - done, offset + static_cast<std::int64_t>(done));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw_read_error(path_, errno);
+    const ssize_t got = uninterrupted([&] {
+      return ::pread(descriptor, into.data() + done, into.size() - done, offset + static_cast<std::int64_t>(done));
+    });
+    if (got < 0) throw_unreadable(path, errno);
     if (got == 0) break;
     done += static_cast<std::size_t>(got);
   }
   return done;
 }
 
+}  // namespace
+
+std::size_t File::read_some_at(std::int64_t offset, std::span<std::byte> into) const {
+  return read_some(descriptor_, path_, offset, into);
+}
+
 void File::read_at(std::int64_t offset, std::span<std::byte> into) const {
-  const std::size_t got = read_some_at(offset, into);
+  read_file_at(descriptor_, path_, offset, into);
+}
+
+void read_file_at(int descriptor, const std::filesystem::path& path, std::int64_t offset, std::span<std::byte> into) {
+  const std::size_t got = read_some(descriptor, path, offset, into);
   if (got < into.size())
     throw DataError(fmt::format("ends at byte {}, expected {} bytes from {}", offset + static_cast<std::int64_t>(got),
                                 into.size(), offset),
-                    path_.string(), "the file was cut or is still being written: make it again");
+                    path.string(), "the file was cut or is still being written: make it again");
 }
+
+int File::release() && { return std::exchange(descriptor_, -1); }
 
 void File::write_at(std::int64_t offset, std::span<const std::byte> bytes) const {
   std::size_t done = 0;

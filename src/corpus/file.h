@@ -1,8 +1,9 @@
 // A file descriptor that is owned, with reads and writes that finish or throw. Offsets are explicit (pread, pwrite), so
 // one File may be read from any number of threads.
 //
-// Reading: MissingInputError (66) when a file is not there or may not be opened, DataError (65) when it is no regular
-// file or ends early. Writing: WriteError (74) for a full disk, a quota, a limit, a permission, a failed fsync.
+// Reading: MissingInputError (66) when a file is not there or the system does not give it (base/system_error.h), DataError
+// (65) when it is no regular file or ends early. Writing: WriteError (74) for a full disk, a quota, a limit, a permission, a
+// failed fsync.
 #pragma once
 
 #include <cstddef>
@@ -35,6 +36,8 @@ class File {
   // As much as there is from `offset`, 0 only at the end.
   std::size_t read_some_at(std::int64_t offset, std::span<std::byte> into) const;
   void write_at(std::int64_t offset, std::span<const std::byte> bytes) const;
+  // The descriptor, to be closed by the caller.
+  int release() &&;
   void sync() const;
 
  private:
@@ -44,10 +47,12 @@ class File {
   std::filesystem::path path_;
 };
 
+// File::read_at for a descriptor that another owns.
+void read_file_at(int descriptor, const std::filesystem::path& path, std::int64_t offset, std::span<std::byte> into);
+
 void sync_directory(const std::filesystem::path& path);
 
-// Throws the WriteError or MissingInputError for `error` (an errno), saying what was tried.
+// Throws the WriteError for `error` (an errno), saying what was tried.
 [[noreturn]] void throw_write_error(const std::filesystem::path& path, const char* tried, int error);
-[[noreturn]] void throw_read_error(const std::filesystem::path& path, int error);
 
 }  // namespace trellis

@@ -23,6 +23,7 @@ inline constexpr std::string_view kEndOfLine = "<eos>", kUnknown = "<unk>";
 // What is refused before anything is allocated or parsed.
 inline constexpr std::int64_t kMaxManifestBytes = 64 << 20;
 inline constexpr int kMaxManifestDepth = 8;
+inline constexpr std::int64_t kMaxManifestValues = 2'000'000;  // five a shard; what 64 MiB of shards have
 inline constexpr std::int64_t kMaxWords = 1 << 28;       // ids fit in int32 with room to spare
 inline constexpr std::int64_t kMaxWordBytes = 64 << 10;  // longer is not a word: the file is not text
 inline constexpr std::int64_t kMaxShardTokens = std::int64_t{1} << 36;

@@ -2,9 +2,10 @@
 
 #include <fmt/core.h>
 #include <span>
-#include <system_error>
+#include <utility>
 
 #include "base/errors.h"
+#include "base/system_error.h"
 #include "corpus/content_hash.h"
 #include "corpus/file.h"
 #include "corpus/recorded_file.h"
@@ -13,72 +14,18 @@ namespace trellis {
 
 using nlohmann::json;
 
+namespace {
+
+JsonSource source_at(const std::string& where) { return {"manifest", where, kMakeCorpusAgain}; }
+
+}  // namespace
+
 json parse_manifest_json(std::string_view text, const std::string& where) {
-  const auto refuse = [&](std::string what) { throw DataError(std::move(what), where, kMakeCorpusAgain); };
-  if (static_cast<std::int64_t>(text.size()) > kMaxManifestBytes)
-    refuse(fmt::format("manifest has {} bytes, at most {} are read", text.size(), kMaxManifestBytes));
-  bool deep = false;
-  const auto watch_depth = [&deep](int depth, json::parse_event_t, json&) {
-    if (depth > kMaxManifestDepth) deep = true;
-    return !deep;  // false discards what is nested too deep
-  };
-  json parsed;
-  try {
-    parsed = json::parse(text, watch_depth);
-  } catch (const json::exception& error) {
-    refuse(fmt::format("manifest is not valid JSON: {}", error.what()));
-  }
-  if (deep) refuse(fmt::format("manifest is nested deeper than {} levels", kMaxManifestDepth));
-  return parsed;
+  return parse_json(text, {kMaxManifestBytes, kMaxManifestDepth, kMaxManifestValues}, source_at(where));
 }
 
 ManifestObject::ManifestObject(const json& value, std::string place, const std::string& where)
-    : value_(value), place_(std::move(place)), where_(where) {
-  if (!value.is_object()) refuse(place_, fmt::format("is {}, expected an object", value.type_name()));
-}
-
-void ManifestObject::expect_keys(std::initializer_list<const char*> keys) const {
-  for (const char* key : keys)
-    if (!value_.contains(key)) refuse(at(key), "is missing");
-  for (const auto& [key, _] : value_.items())
-    if (std::find(keys.begin(), keys.end(), key) == keys.end())
-      refuse(at(key.substr(0, 64)), "is not a key of this format");
-}
-
-std::string ManifestObject::text(const char* key) const {
-  const json& value = value_.at(key);
-  if (!value.is_string()) refuse(at(key), fmt::format("is {}, expected a string", value.type_name()));
-  return value.get<std::string>();
-}
-
-bool ManifestObject::flag(const char* key) const {
-  const json& value = value_.at(key);
-  if (!value.is_boolean()) refuse(at(key), fmt::format("is {}, expected true or false", value.type_name()));
-  return value.get<bool>();
-}
-
-std::int64_t ManifestObject::count(const char* key, std::int64_t least, std::int64_t most) const {
-  const json& value = value_.at(key);
-  if (!value.is_number_integer())
-    refuse(at(key), fmt::format("is {}, expected a whole number", value.dump().substr(0, 64)));
-  const bool fits = !value.is_number_unsigned() || value.get<std::uint64_t>() <= static_cast<std::uint64_t>(most);
-  if (!fits || value.get<std::int64_t>() < least || value.get<std::int64_t>() > most)
-    refuse(at(key), fmt::format("is {}, expected {} to {}", value.dump(), least, most));
-  return value.get<std::int64_t>();
-}
-
-std::vector<double> ManifestObject::numbers(const char* key) const {
-  const json& value = value_.at(key);
-  if (!value.is_array()) refuse(at(key), fmt::format("is {}, expected a list of numbers", value.type_name()));
-  std::vector<double> numbers;
-  for (const json& number : value) {
-    if (!number.is_number())
-      refuse(fmt::format("{}[{}]", at(key), numbers.size()),
-             fmt::format("is {}, expected a number", number.type_name()));
-    numbers.push_back(number.get<double>());
-  }
-  return numbers;
-}
+    : JsonObject(value, std::move(place), source_at(where)) {}
 
 std::string ManifestObject::hash(const char* key) const {
   const std::string value = text(key);
@@ -95,13 +42,8 @@ std::string ManifestObject::file_name(const char* key) const {
   if (name.empty() || name.size() > 128 || name[0] == '.' || name[0] == '-' ||
       !std::all_of(name.begin(), name.end(), plain))
     refuse(at(key), fmt::format("is {}, expected a plain file name",
-                                json(name.substr(0, 64)).dump(-1, ' ', true, json::error_handler_t::replace)));
+                                shown_json(std::string_view(name).substr(0, 64))));
   return name;
-}
-
-void ManifestObject::refuse(const std::string& place, std::string what) const {
-  throw DataError(fmt::format("manifest: {} {}", place.empty() ? "the whole" : "'" + place + "'", what), where_,
-                  kMakeCorpusAgain);
 }
 
 std::vector<ListedShard> parse_shards(const ManifestObject& split, const char* count_key, std::int64_t most_in_shard,
@@ -129,15 +71,14 @@ std::filesystem::path manifest_path(const std::filesystem::path& directory) { re
 
 std::string read_manifest_text(const std::filesystem::path& directory) {
   const std::filesystem::path path = manifest_path(directory);
-  std::error_code ignored;  // what cannot be looked at is not there
-  if (!std::filesystem::is_directory(directory, ignored))
-    throw MissingInputError(std::filesystem::exists(directory, ignored)
-                                ? "is not a directory, expected a corpus directory"
-                                : "there is no such corpus directory",
-                            directory.string(), "name the directory that trellis-preprocess wrote (--output)");
-  if (!std::filesystem::exists(std::filesystem::symlink_status(path, ignored)))
-    throw MissingInputError("has no manifest.json, so it is no corpus directory", directory.string(),
-                            "name the directory that trellis-preprocess wrote (--output)");
+  constexpr const char* name_one = "name the directory that trellis-preprocess wrote (--output)";
+  const PathKind kind = kind_of_path(directory);
+  if (kind != PathKind::directory)
+    throw MissingInputError(kind == PathKind::absent ? "there is no such corpus directory"
+                                                     : "is not a directory, expected a corpus directory",
+                            directory.string(), name_one);
+  if (kind_of_entry(path) == PathKind::absent)
+    throw MissingInputError("has no manifest.json, so it is no corpus directory", directory.string(), name_one);
   const File file = File::open_to_read(path, Links::refuse);
   if (file.size() > kMaxManifestBytes)
     throw DataError(fmt::format("manifest has {} bytes, at most {} are read", file.size(), kMaxManifestBytes),

@@ -5,46 +5,28 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
-#include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/json_document.h"
 #include "corpus/format.h"
 
 namespace trellis {
 
-// Refuses (DataError) what is too long, nested too deep or no JSON. `where` is named in errors.
+// Refuses (DataError) what is too long, nested too deep, of too many values or no JSON. `where` is named in errors.
 nlohmann::json parse_manifest_json(std::string_view text, const std::string& where);
 
-// One object of a manifest and its place in it. Whatever is not as asked for is a DataError. Borrows its arguments.
-class ManifestObject {
+// One object of a manifest and its place in it. Whatever is not as asked for is a DataError. Borrows the value.
+class ManifestObject : public JsonObject {
  public:
   ManifestObject(const nlohmann::json& value, std::string place, const std::string& where);
 
-  // Refuses other keys, and their absence.
-  void expect_keys(std::initializer_list<const char*> keys) const;
-  std::string text(const char* key) const;
-  bool flag(const char* key) const;
-  // A whole number; the default limit is that up to which every JSON reader keeps whole numbers exactly.
-  std::int64_t count(const char* key, std::int64_t least, std::int64_t most = std::int64_t{1} << 53) const;
-  std::vector<double> numbers(const char* key) const;
   std::string hash(const char* key) const;
   // A plain name inside the corpus directory: nothing that leads out of it, nothing hidden.
   std::string file_name(const char* key) const;
-
-  bool has(const char* key) const { return value_.contains(key); }
-  const nlohmann::json& operator[](const char* key) const { return value_.at(key); }
-  std::string at(const std::string& key) const { return place_.empty() ? key : place_ + "." + key; }
-  const std::string& where() const { return where_; }
-  [[noreturn]] void refuse(const std::string& place, std::string what) const;
-
- private:
-  const nlohmann::json& value_;
-  std::string place_;
-  const std::string& where_;
 };
 
 // A shard in a split's list; `count` is the value of "tokens" or "sequences".
@@ -70,8 +52,8 @@ void for_each_split(const ManifestObject& root, Act&& act) {
   if (root["splits"].empty()) root.refuse("splits", "is empty");
 }
 
-// The text of a corpus directory's manifest.json. MissingInputError when there is none, DataError when it is a link or
-// too long.
+// The text of a corpus directory's manifest.json. MissingInputError when there is none or the system does not give it,
+// DataError when it is a link or too long.
 std::string read_manifest_text(const std::filesystem::path& directory);
 std::filesystem::path manifest_path(const std::filesystem::path& directory);
 void write_manifest_text(const std::filesystem::path& directory, std::string_view text);  // WriteError

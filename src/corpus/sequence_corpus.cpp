@@ -1,7 +1,6 @@
 #include "corpus/sequence_corpus.h"
 
 #include <string>
-#include <vector>
 
 #include "corpus/split_names.h"
 
@@ -20,10 +19,10 @@ const SequenceSplitEntry& SequenceCorpus::split(std::string_view name) const {
 std::int64_t SequenceCorpus::sequences(std::string_view name) const { return split(name).sequences; }
 
 std::shared_ptr<const SequenceReader> SequenceCorpus::open_split(std::string_view name, Verify verify) const {
-  std::vector<OpenSequenceShard> shards;
+  const auto reader = std::make_shared<SequenceReader>(std::string(name), description());
   for (const SequenceShardEntry& entry : split(name).shards)
-    shards.push_back(open_sequence_shard(directory_, entry, description(), verify));
-  return std::make_shared<const SequenceReader>(std::string(name), std::move(shards), description());
+    reader->add(open_sequence_shard(directory_, entry, description(), verify));
+  return reader;
 }
 
 }  // namespace trellis

@@ -3,10 +3,12 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 #include <vector>
 
 #include "base/errors.h"
+#include "base/json_document.h"
 #include "base/version.h"
 #include "config/settings_io.h"
 #include "plan/checkpoint_rows.h"
@@ -147,7 +149,8 @@ CheckpointState read_state(const CheckpointReader& reader) {
   const std::string where = reader.path().string() + ": manifest.json: state";
   try {
     const nlohmann::json& json = reader.state();
-    const int version = json.at("version").get<int>();
+    const JsonSource source{"not the state of a training run", where, "give a checkpoint that trellis train wrote"};
+    const int version = static_cast<int>(JsonObject(json, "", source).count("version", 0, std::numeric_limits<int>::max()));
     if (version < 1 || version > kStateVersion) {
       throw DataError(fmt::format("the state's version is {}, this program reads 1 to {}", version, kStateVersion), where,
                       "use the program version that wrote it");
@@ -156,11 +159,12 @@ CheckpointState read_state(const CheckpointReader& reader) {
                           .settings = from_ini(json.at("settings").get<std::string>(), where),
                           .data = {}};
     if (version == 1) {  // there were texts only
-      state.data = {{"kind", "text"}, {"words", json.at("vocabulary").at("words").get<std::int64_t>()},
+      state.data = {{"kind", "text"}, {"words", JsonObject(json.at("vocabulary"), "vocabulary", source).count("words", 1)},
                     {"hash", json.at("vocabulary").at("hash").get<std::string>()}};
     } else {
       state.data = json.at("data");
-      if (!state.data.is_object()) throw DataError("the state's 'data' is not an object", where, "use another checkpoint");
+      const JsonObject data(state.data, "data", source);
+      if (data.has("words")) data.count("words", 1);
     }
     if (state.run.step != reader.step()) {
       throw DataError(fmt::format("the run's step is {}, but the checkpoint's is {}", state.run.step, reader.step()), where, "use another checkpoint");

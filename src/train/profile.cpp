@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/system_error.h"
 #include "corpus/file.h"
 #include "mpi/agreement.h"
 #include "report/span_costs.h"
@@ -61,7 +62,7 @@ void append(const fs::path& path, const std::string& text) {
 // `wanted`, or the first of NAME.2.json, NAME.3.json, ... that is free.
 fs::path free_name(const fs::path& wanted) {
   fs::path name = wanted;
-  for (int n = 2; fs::exists(name); ++n) name = wanted.parent_path() / fmt::format("{}.{}.json", wanted.stem().string(), n);
+  for (int n = 2; kind_of_entry(name) != PathKind::absent; ++n) name = wanted.parent_path() / fmt::format("{}.{}.json", wanted.stem().string(), n);
   return name;
 }
 

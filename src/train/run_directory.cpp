@@ -4,6 +4,7 @@
 
 #include "base/errors.h"
 #include "base/log.h"
+#include "base/system_error.h"
 #include "checkpoint/catalogue.h"
 #include "checkpoint/replace_file.h"
 #include "mpi/agreement.h"
@@ -15,10 +16,10 @@ namespace fs = std::filesystem;
 void RunDirectory::refuse_existing(const Communicator& world) const {
   agree(world, [&] {
     if (world.rank() != 0) return;
-    std::error_code ignored;
-    const bool has_checkpoints = fs::is_directory(checkpoints(), ignored) && !fs::is_empty(checkpoints(), ignored);
-    const bool has_metrics = fs::exists(metrics(), ignored) && fs::file_size(metrics(), ignored) > 0;  // empty: never begun
-    if (!has_checkpoints && !has_metrics) return;
+    const auto names = names_in_directory(checkpoints());
+    std::error_code unknown;  // then the size is not 0
+    const bool begun = kind_of_entry(metrics()) != PathKind::absent && fs::file_size(metrics(), unknown) != 0;
+    if ((!names || names->empty()) && !begun) return;
     throw OutputExistsError("the run directory already holds a run", path_.string(),
                             "go on with it by --resume auto, or give another --run directory");
   });
@@ -32,7 +33,7 @@ void RunDirectory::set_aside_after(const Communicator& world, std::int64_t step)
       if (entry.step <= step) continue;
       const fs::path first_choice = checkpoints() / ("aside-" + entry.path.filename().string());
       fs::path aside = first_choice;
-      for (int n = 2; fs::exists(aside); ++n) aside = first_choice.string() + "." + std::to_string(n);
+      for (int n = 2; kind_of_entry(aside) != PathKind::absent; ++n) aside = first_choice.string() + "." + std::to_string(n);
       std::error_code error;
       fs::rename(entry.path, aside, error);
       if (error) {
@@ -54,8 +55,7 @@ void RunDirectory::write_settings(const Communicator& world, const std::string& 
 
 void expect_no_run(const Communicator& world, const std::filesystem::path& checkpoint) {
   agree(world, [&] {
-    std::error_code ignored;
-    if (!std::filesystem::is_directory(RunDirectory(checkpoint).checkpoints(), ignored)) return;
+    if (kind_of_path(RunDirectory(checkpoint).checkpoints()) != PathKind::directory) return;
     throw MissingInputError("this is a run, not a checkpoint", checkpoint.string(), "give one of the folders in its checkpoints/");
   });
 }

@@ -19,7 +19,7 @@ class RunDirectory {
   std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
   std::filesystem::path settings() const { return path_ / "settings.ini"; }
 
-  // Collective. Throws OutputExistsError if a run is there already.
+  // Collective. Throws OutputExistsError if a run is there already, MissingInputError if that cannot be seen.
   void refuse_existing(const Communicator& world) const;
   // Collective. A run that goes on from `step` leaves any checkpoint of a later step behind: it is damaged, or of a course
   // that was given up. Each is renamed to aside-step-..., with a warning, so that neither a resume nor pruning takes it for
@@ -32,7 +32,7 @@ class RunDirectory {
   std::filesystem::path path_;
 };
 
-// Collective. Throws MissingInputError where a checkpoint is to be and a run is: names the run's newest checkpoint.
+// Collective. Throws MissingInputError where a checkpoint is to be and a run is, or the system does not tell.
 void expect_no_run(const Communicator& world, const std::filesystem::path& checkpoint);
 
 }  // namespace trellis

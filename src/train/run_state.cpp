@@ -1,6 +1,8 @@
 #include "train/run_state.h"
 
-#include "base/errors.h"
+#include <limits>
+
+#include "base/json_document.h"
 
 namespace trellis {
 
@@ -18,34 +20,32 @@ json RunState::to_json() const {
 }
 
 RunState RunState::from_json(const json& source, int version, const std::string& where) {
+  const JsonObject run(source, "", {"the run's state cannot be used", where, "resume from another checkpoint"});
+  const auto count = [](const JsonObject& object, const char* key, std::int64_t least = 0) {
+    return object.count(key, least, std::numeric_limits<std::int64_t>::max());
+  };
   RunState state;
-  try {
-    source.at("step").get_to(state.step);
-    source.at("epoch").get_to(state.epoch);
-    source.at("window").get_to(state.window);
-    source.at(version == 1 ? "tokens" : "scored").get_to(state.scored);
-    source.at("validations_without_best").get_to(state.validations_without_best);
-    const json& plateau = source.at("plateau");
-    plateau.at("recent").get_to(state.plateau.recent);
-    plateau.at("falls").get_to(state.plateau.falls);
-    if (!plateau.at("best_before").is_null()) state.plateau.best_before = plateau.at("best_before").get<double>();
-    if (version >= 2 && !source.at("averaged_updates").is_null()) state.averaged_updates = source.at("averaged_updates").get<std::int64_t>();
-    if (version >= 3 && !source.at("chunks").is_null()) {
-      state.chunks = ChunkChoice{source.at("chunks").at("stages").get<std::int64_t>(), source.at("chunks").at("chunks").get<std::int64_t>()};
-    }
-    if (version >= 4) source.at("validation_due").get_to(state.validation_due);
-    const json& best = source.at("best");
-    if (!best.is_null()) {
-      state.best = BestValidation{best.at(version == 1 ? "loss_nats_per_token" : "loss_nats").get<double>(), best.at("step").get<std::int64_t>()};
-    }
-  } catch (const json::exception& e) {
-    throw DataError(std::string("the run's state cannot be used: ") + e.what(), where, "resume from another checkpoint");
+  state.step = count(run, "step");
+  state.epoch = count(run, "epoch");
+  state.window = count(run, "window");
+  state.scored = count(run, version == 1 ? "tokens" : "scored");
+  state.validations_without_best = count(run, "validations_without_best");
+  const JsonObject plateau = run.object("plateau");
+  for (const json& loss : plateau.list("recent")) {
+    if (!loss.is_number() && !loss.is_null()) plateau.refuse(plateau.at("recent"), "holds what is no number");
+    state.plateau.recent.push_back(loss.is_null() ? std::numeric_limits<double>::quiet_NaN() : loss.get<double>());
   }
-  if (state.step < 0 || state.epoch < 0 || state.window < 0 || state.scored < 0 || state.plateau.falls < 0 || state.averaged_updates.value_or(0) < 0) {
-    throw DataError("the run's state holds a negative count", where, "resume from another checkpoint");
+  state.plateau.falls = count(plateau, "falls");
+  if (!plateau.is_null("best_before")) state.plateau.best_before = plateau.number("best_before");
+  if (version >= 2 && !run.is_null("averaged_updates")) state.averaged_updates = count(run, "averaged_updates");
+  if (version >= 3 && !run.is_null("chunks")) {
+    const JsonObject chunks = run.object("chunks");
+    state.chunks = ChunkChoice{count(chunks, "stages", 1), count(chunks, "chunks", 1)};
   }
-  if (state.chunks && (state.chunks->stages < 1 || state.chunks->chunks < 1)) {
-    throw DataError("the run's state holds a number of chunks or stages below 1", where, "resume from another checkpoint");
+  if (version >= 4) state.validation_due = run.flag("validation_due");
+  if (!run.is_null("best")) {
+    const JsonObject best = run.object("best");
+    state.best = BestValidation{best.number(version == 1 ? "loss_nats_per_token" : "loss_nats"), count(best, "step")};
   }
   return state;
 }

@@ -31,9 +31,10 @@ struct RunState {
   std::optional<ChunkChoice> chunks = {};  // where mesh.chunks is auto and the pipeline has stages
   bool operator==(const RunState&) const = default;
 
+  // JSON has no word for what is not finite: such a loss among plateau.recent becomes null, and no number again.
   nlohmann::json to_json() const;
-  // version: of the state (docs/formats.md), 1 to 4. Throws DataError naming `where` if something is missing or of another
-  // type.
+  // version: of the state (docs/formats.md), 1 to 4. Throws DataError naming `where` if something is missing, of another type,
+  // negative or, where it counts, no whole number.
   static RunState from_json(const nlohmann::json& json, int version, const std::string& where);
 };
 

@@ -13,6 +13,14 @@ using testing::HasSubstr;
 
 using DamagedCheckpoint = HostileCheckpoint;
 
+std::string repeated(const std::string& text, int times) {
+  std::string all;
+  for (int i = 0; i < times; ++i) all += text;
+  return all;
+}
+
+std::string nested(int levels) { return repeated("{\"a\":", levels) + "0" + repeated("}", levels); }
+
 TEST_F(DamagedCheckpoint, RefusesAMissingFolder) {
   const auto error = error_of<MissingInputError>([&] { CheckpointReader::open(world, root / "none", Verify::hash); });
   EXPECT_EQ(error.fact(), "there is no such checkpoint folder");
@@ -83,7 +91,7 @@ TEST_F(DamagedCheckpoint, RefusesASymbolicLinkInPlaceOfTheFile) {
   write_sample(world, root, 1);
   std::filesystem::rename(state_file, root / "elsewhere.h5");
   std::filesystem::create_symlink(root / "elsewhere.h5", state_file);
-  error_of<MissingInputError>([&] { CheckpointReader::open(world, directory, Verify::hash); });
+  error_of<DataError>([&] { CheckpointReader::open(world, directory, Verify::hash); });
 }
 
 TEST_F(DamagedCheckpoint, RefusesAManifestThatIsNone) {
@@ -97,20 +105,40 @@ TEST_F(DamagedCheckpoint, RefusesAnotherFormatVersion) {
             "the checkpoint has format version 2, this program reads version 1");
 }
 
+TEST_F(DamagedCheckpoint, TheLongestListOfTensorsLoads) {
+  checkpoint::Manifest manifest;
+  for (std::size_t t = 0; t < checkpoint::kMostTensors; ++t)
+    manifest.tensors.push_back({"weights." + std::to_string(t), ElementType::float32, std::vector<std::int64_t>(8, 1)});
+  manifest.state_bytes = std::int64_t{1} << 40;
+  manifest.state_hash = std::string(32, '0');
+  manifest.state = nlohmann::json::object();
+  EXPECT_EQ(checkpoint::parse_manifest(checkpoint::manifest_text(manifest), "m").tensors, manifest.tensors);
+}
+
 TEST_F(DamagedCheckpoint, RefusesManifestsThatLie) {
   const std::vector<std::array<std::string, 3>> lies = {
-      {"\"state.h5\"", "\"../state.h5\"", "lists the unknown file \"../state.h5\""},
-      {"\"step\": 1", "\"step\": -1", "\"step\" is no integer from 0 to 2^63 - 1"},
-      {"\"step\": 1", "\"step\": 1e3", "\"step\" is no integer"},
-      {"\"step\"", "\"stop\"", "has the unknown member \"stop\""},
-      {"\"float64\"", "\"float16\"", "gives tensor \"model.bias\" the unknown type \"float16\""},
-      {"\"loss_scale\"", "\"model.bias\"", "lists tensor \"model.bias\" twice"},
+      {"\"state.h5\"", "\"../state.h5\"", "'files[0].name' is \"../state.h5\", expected state.h5"},
+      {"\"step\": 1", "\"step\": -1", "'step' is -1, expected 0 to 9223372036854775807"},
+      {"\"step\": 1", "\"step\": 1e3", "'step' is 1000.0, expected a whole number"},
+      {"\"step\": 1", "\"step\": 1.0", "'step' is 1.0, expected a whole number"},
+      {"\"step\": 1", "\"step\": 1, \"step\": 1", "has the key \"step\" twice in one object"},
+      {"\"step\": 1", "\"stop\": 1, \"step\": 1", "'stop' is not a key of this format"},
+      {"\"step\": 1", "\"stop\": 1", "'step' is missing"},
+      {"\"format_version\": 1", "\"format_version\": 1.0", "format version 1.0, this program reads version 1"},
+      {"\"float64\"", "\"float16\"", "'tensors[1].type' is \"float16\", expected"},
+      {"\"loss_scale\"", "\"model.bias\"", "is model.bias a second time"},
       {"\"loss_scale\"", "\"../../etc\"", "a tensor's name must be"},
       {"301", "0", "has a dimension of 0"},
       {"301", "9223372036854775807", "claims more than 2^62 bytes"},
-      {"301", "18446744073709551615", "has a dimension of -1"},
-      {"301", "4000000000", "lists tensors of more bytes than state.h5 has"},
-      {"\"windows\": 12", "\"windows\": 12,", "is no JSON"},
+      {"301", "18446744073709551615", "holds what is no whole number below 2^63"},
+      {"301", "301.5", "holds what is no whole number below 2^63"},
+      {"301", "4000000000", "'tensors' have more bytes than state.h5 has"},
+      {"\"windows\": 12", "\"windows\": 12,", "is not valid JSON"},
+      {"\"windows\": 12", "\"windows\": \"\xff\"", "is not valid JSON"},
+      {"\"windows\": 12", std::string("\"windows\": 1\0002", 14), "it has a NUL"},
+      {"\"windows\": 12", "\"windows\": " + std::string(100'000, '[') + std::string(100'000, ']'), "is nested deeper than 16 levels"},
+      {"\"windows\": 12", "\"windows\": " + nested(100'000), "is nested deeper than 16 levels"},
+      {"\"windows\": 12", "\"windows\": [0" + repeated(",0", 2'000'000) + "]", "has more than 1500000 values"},
   };
   for (const auto& [from, to, message] : lies) EXPECT_THAT(refusal_of_manifest(from, to).fact(), HasSubstr(message));
 }

@@ -1,14 +1,18 @@
 /* Preloaded into a program, makes one of its system calls fail:
-     FAIL_CALL=pwrite|pwritev|fsync|posix_fallocate|rename|renameat2|ftruncate|write   which
+     FAIL_CALL=pwrite|pwritev|fsync|posix_fallocate|rename|renameat2|ftruncate|write|open|read|pread|opendir|readdir|stat
+                    which; open is every call that opens a file to read, stat those that look at a path
      FAIL_AT=N      the Nth such call of the process on a path that contains FAIL_PATH, and every later one
      FAIL_PATH=TEXT FAIL_RANK=R (empty: all ranks) FAIL_ERRNO=NUMBER */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -59,3 +63,35 @@ int rename(const char* from, const char* to) { return fails("rename", from) ? -1
 int renameat2(int from_fd, const char* from, int to_fd, const char* to, unsigned flags) {
   return fails("renameat2", from) ? -1 : REAL(renameat2)(from_fd, from, to_fd, to, flags);
 }
+
+/* reading */
+#define OPEN_TO_READ(name)                                                                \
+  int name(const char* path, int flags, ...) {                                            \
+    va_list rest;                                                                         \
+    va_start(rest, flags);                                                                \
+    const mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0;         \
+    va_end(rest);                                                                         \
+    if ((flags & O_ACCMODE) == O_RDONLY && fails("open", path)) return -1;                \
+    return ((int (*)(const char*, int, ...))dlsym(RTLD_NEXT, #name))(path, flags, mode);  \
+  }
+OPEN_TO_READ(open)
+OPEN_TO_READ(open64)
+FILE* fopen(const char* path, const char* mode) {
+  return mode[0] == 'r' && fails("open", path) ? NULL : REAL(fopen)(path, mode);
+}
+FILE* fopen64(const char* path, const char* mode) {
+  return mode[0] == 'r' && fails("open", path) ? NULL : REAL(fopen64)(path, mode);
+}
+ssize_t read(int fd, void* data, size_t size) { return fails_on("read", fd) ? -1 : REAL(read)(fd, data, size); }
+ssize_t pread(int fd, void* data, size_t size, off_t offset) {
+  return fails_on("pread", fd) ? -1 : REAL(pread)(fd, data, size, offset);
+}
+ssize_t pread64(int fd, void* data, size_t size, off64_t offset) {
+  return fails_on("pread", fd) ? -1 : REAL(pread64)(fd, data, size, offset);
+}
+DIR* opendir(const char* path) { return fails("opendir", path) ? NULL : REAL(opendir)(path); }
+struct dirent* readdir(DIR* directory) {
+  return fails_on("readdir", dirfd(directory)) ? NULL : REAL(readdir)(directory);
+}
+int stat(const char* path, struct stat* status) { return fails("stat", path) ? -1 : REAL(stat)(path, status); }
+int lstat(const char* path, struct stat* status) { return fails("stat", path) ? -1 : REAL(lstat)(path, status); }

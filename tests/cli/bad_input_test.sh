@@ -121,7 +121,7 @@ bad_evaluation 66 "nowhere/text" --run new --data nowhere/text
 bad_evaluation 66 "the corpus has no split 'test', only: valid" --run new --data no-train
 bad_evaluation 78 "lanes leave 0 for each" --run new --data text --lanes 1000
 bad_evaluation 66 "there is no such run" --run nowhere --data text
-mkdir -p empty && bad_evaluation 66 "the run has no whole checkpoint" --run empty --data text
+mkdir -p empty && bad_evaluation 66 "the run has no checkpoint" --run empty --data text
 bad_evaluation 66 "there is no such checkpoint folder" --checkpoint nowhere --data text
 spoiled && flip spoiled/test-00000.h5 -100 && bad_evaluation 65 "is damaged: its hash is" --run new --data spoiled
 

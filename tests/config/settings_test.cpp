@@ -1,5 +1,6 @@
 #include "config/settings.h"
 
+#include <ctime>
 #include <filesystem>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -108,6 +109,18 @@ TEST(Settings, AFileMayNameKeysInFull) { EXPECT_EQ(from_ini("model.levels = 3\n"
 
 TEST(Settings, AnEmptyFileIsTheDefaults) {
   EXPECT_EQ(load_settings({write_file("empty.ini", "")}, Words{}).settings, Settings{});
+}
+
+TEST(Settings, LinesThatSayNothingCostNothing) {
+  std::string text = std::string(500'000, '\n') + "[train]\n";
+  for (int i = 0; i < 25'000; ++i) text += "# a comment\n[train]\n";
+  text += "lanes = 3\n";
+  const std::clock_t begun = std::clock();
+  LoadedSettings loaded;
+  apply_ini(loaded, text, "long.ini");
+  EXPECT_LT(static_cast<double>(std::clock() - begun) / CLOCKS_PER_SEC, 0.5);  // of this process
+  EXPECT_EQ(loaded.settings.train.lanes, 3);
+  EXPECT_EQ(loaded.origins.at("train.lanes"), "long.ini:550002");
 }
 
 TEST(Settings, HelpListsEverySettingWithItsDefault) {

@@ -45,6 +45,14 @@ TEST(Manifest, SizesOfTheTextAreThereAsFarAsTheyAreKnown) {
   EXPECT_EQ(parse_manifest(old.dump(), "m"), without);
 }
 
+TEST(Manifest, OfManyShardsIsRead) {
+  Manifest many = good();
+  SplitEntry& split = many.splits["train"];
+  split = {100'000, 0, {}};
+  for (int i = 0; i < 100'000; ++i) split.shards.push_back({shard_file_name("train", i), 1, 4100, kHash});
+  EXPECT_EQ(parse_manifest(manifest_text(many), "m"), many);
+}
+
 // What parsing says of the good manifest after the JSON patch at `pointer`.
 std::string with(const std::string& pointer, const json& value) {
   json changed = json::parse(manifest_text(good()));
@@ -58,7 +66,7 @@ struct Change {
 constexpr Change kChanges[] = {
     {"/format", R"("other")", "'format' is not 'trellis-corpus': this is no corpus"},
     {"/format_version", "3", "'format_version' is not 1 to 2, the versions that this program reads"},
-    {"/format_version", "2.0", "'format_version' is 2.0, expected a whole number"},
+    {"/format_version", "2.0", "'format_version' is not 1 to 2, the versions that this program reads"},
     {"/format_version", "1", "'splits.train.text_bytes' is not a key of this format"},
     {"/splits/train/text_bytes", "0", "'splits.train.text_bytes' is 0, expected 1 to"},
     {"/splits/train/text_bytes", "100", "'splits.train.text_characters' is 160, more than the 100 bytes"},
@@ -136,6 +144,11 @@ TEST(Manifest, SurvivesWhatIsNoJsonAtAll) {
   std::string keys = "{";
   for (int i = 0; i < 100'000; ++i) keys += "\"a\":{\"a\":";
   EXPECT_THAT(parsing(keys), HasSubstr("65: manifest is"));
+  EXPECT_THAT(parsing(R"({"format": 1, "format": 2})"), HasSubstr("65: manifest has the key \"format\" twice"));
+  EXPECT_THAT(parsing(manifest_text(good()) + std::string("\0{}", 3)), HasSubstr("65: manifest is not valid JSON: it has a NUL"));
+  std::string flat = "[0";
+  for (int i = 0; i < 2'000'000; ++i) flat += ",0";
+  EXPECT_THAT(parsing(flat + "]"), HasSubstr("65: manifest has more than 2000000 values"));
   EXPECT_THAT(parsing(std::string((64 << 20) + 1, ' ')),
               HasSubstr("manifest has 67108865 bytes, at most 67108864 are read"));
 }

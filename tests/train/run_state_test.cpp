@@ -3,6 +3,9 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
+#include <limits>
+
 #include "base/errors.h"
 
 namespace trellis {
@@ -78,12 +81,28 @@ TEST(RunState, RefusesAnotherType) {
   EXPECT_NE(refusal(nullptr), "no error");
 }
 
-TEST(RunState, RefusesNegativeCounts) {
-  for (const char* name : {"step", "epoch", "window", "scored", "averaged_updates"}) {
-    json negative = full().to_json();
-    negative[name] = -1;
-    EXPECT_EQ(refusal(negative), "the run's state holds a negative count") << name;
+TEST(RunState, RefusesCountsThatAreNone) {
+  for (const char* name : {"step", "epoch", "window", "scored", "averaged_updates", "validations_without_best"}) {
+    for (const char* count : {"-1", "3.5", "1.0", "1e30", "18446744073709551615"}) {
+      json other = full().to_json();
+      other[name] = json::parse(count);
+      EXPECT_THAT(refusal(other), HasSubstr("'" + std::string(name) + "' is ")) << count;
+    }
   }
+  for (const auto& [place, value] : {std::pair("/plateau/falls", 0.5), {"/chunks/stages", 0.0}, {"/chunks/chunks", 1.5}, {"/best/step", -1.0}}) {
+    json other = full().to_json();
+    other[json::json_pointer(place)] = value;
+    EXPECT_NE(refusal(other), "no error") << place;
+  }
+}
+
+TEST(RunState, RemembersALossThatIsNoNumber) {
+  RunState state = full();
+  state.plateau.recent = {1.5, std::numeric_limits<double>::quiet_NaN()};
+  const RunState read = RunState::from_json(json::parse(state.to_json().dump()), 3, "here");
+  ASSERT_EQ(read.plateau.recent.size(), 2u);
+  EXPECT_EQ(read.plateau.recent[0], 1.5);
+  EXPECT_TRUE(std::isnan(read.plateau.recent[1]));
 }
 
 }  // namespace
