@@ -14,6 +14,9 @@ namespace trellis::checkpoint {
 // before every use of HDF5.
 void prepare_hdf5();
 
+// "1.10.8": of the library that was loaded.
+std::string hdf5_version();
+
 // What the system or HDF5 itself says about the call that has just failed. The next HDF5 call forgets it.
 std::string hdf5_reason();
 
