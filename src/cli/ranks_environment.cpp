@@ -10,12 +10,14 @@
 
 #include "base/errors.h"
 #include "base/version.h"
+#include "cli/program_facts.h"
 #include "cli/resident_memory.h"
 #include "comm/fault_reporter.h"
 #include "comm/process_group.h"
 #include "comm/watched_mpi.h"
 #include "mpi/agreement.h"
 #include "mpi/run_ranks.h"
+#include "mpi/same_on_all.h"
 
 namespace trellis {
 namespace {
@@ -37,6 +39,11 @@ void use_threads(int threads, const MpiSession& session) {
     threads = std::clamp(whole_machine / session.local_size(), 1, usable_processors());
   }
   at::set_num_threads(threads);
+}
+
+void use_settings(const Settings& settings, const Ranks& ranks, const MpiSession& session) {
+  use_threads(settings.train.threads, session);
+  ranks.group.set_timeout(std::chrono::seconds(settings.mesh.timeout));
 }
 
 int run_on_ranks(CommandLine& line, std::span<const std::string> arguments, const std::function<bool()>& prepare,
@@ -61,6 +68,9 @@ int run_on_ranks(CommandLine& line, std::span<const std::string> arguments, cons
   return run_ranks(session, [&] {
     const Communicator world = Communicator::world();
     agree_on_error(world, early);
+    Facts facts = program_facts();
+    append(facts, line.facts());
+    expect_same_on_all(world, facts);
     faults.emplace(world);
     const auto on_expired = [&](const Watchdog::Report& report) { faults->end_job(report); };
     Watchdog watchdog(session.rank(), timeout ? timeout() : kDefaultWatchdogTimeout, on_expired);

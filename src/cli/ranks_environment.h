@@ -9,6 +9,7 @@
 
 #include "base/exit_codes.h"
 #include "config/command_line.h"
+#include "config/settings.h"
 #include "mpi/session.h"
 #include "train/ranks.h"
 
@@ -18,12 +19,16 @@ namespace trellis {
 // without MPI. `prepare` checks flags and reads what must be there; false: all is done, 0. Then MPI is started and `work` is
 // called with a process group of all ranks; errors end as run_ranks says. What the command line or `prepare` throws is raised
 // once for all ranks, when they are there. `timeout`, asked after `prepare`: how long a rank may wait for others before the
-// watchdog ends the job.
+// watchdog ends the job. Ranks that run different programs, commands or flags are refused before `work`; what else they were
+// given, settings and files, `work` compares (mpi/same_on_all.h).
 int run_on_ranks(CommandLine& line, std::span<const std::string> arguments, const std::function<bool()>& prepare,
                  const std::function<ExitCode(const Ranks&, const MpiSession&)>& work,
                  const std::function<std::chrono::milliseconds()>& timeout = {});
 
-// Called by `work` once the settings are known. threads: CPU threads of this rank; 0: cores over the ranks of the machine, unless
+// Called by `work` once the settings are known: threads as below, and mesh.timeout for the watchdog and the group of all ranks.
+void use_settings(const Settings& settings, const Ranks& ranks, const MpiSession& session);
+
+// Called by `work` where there are no settings, but a flag. threads: CPU threads of this rank; 0: cores over the ranks of the machine, unless
 // OMP_NUM_THREADS says otherwise.
 void use_threads(int threads, const MpiSession& session);
 

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -10,11 +11,12 @@
 #include "base/version.h"
 #include "config/settings_io.h"
 #include "plan/checkpoint_rows.h"
+#include "train/dataset.h"
 
 namespace trellis {
 namespace {
 
-constexpr int kStateVersion = 3;
+constexpr int kStateVersion = 4;
 constexpr const char* kAverages = "optimizer.average.";
 
 ElementType element_type(at::ScalarType type) { return type == at::kDouble ? ElementType::float64 : ElementType::float32; }
@@ -151,6 +153,7 @@ CheckpointState read_state(const CheckpointReader& reader) {
     } else {
       state.data = json.at("data");
       if (!state.data.is_object()) throw DataError("the state's 'data' is not an object", where, "use another checkpoint");
+      if (tells_splits(state.data)) state.data.at("splits").get<std::map<std::string, std::string>>();
     }
     return state;
   } catch (const nlohmann::json::exception& e) {

@@ -31,7 +31,7 @@ struct RunState {
   bool operator==(const RunState&) const = default;
 
   nlohmann::json to_json() const;
-  // version: of the state (docs/formats.md), 1 to 3. Throws DataError naming `where` if something is missing or of another
+  // version: of the state (docs/formats.md), 1 to 4. Throws DataError naming `where` if something is missing or of another
   // type.
   static RunState from_json(const nlohmann::json& json, int version, const std::string& where);
 };

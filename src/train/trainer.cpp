@@ -15,9 +15,11 @@
 #include "checkpoint/run_lock.h"
 #include "config/base_rate.h"
 #include "config/setting_values.h"
+#include "config/settings_ranks.h"
 #include "config/settings_resume.h"
 #include "config/settings_validate.h"
 #include "mpi/agreement.h"
+#include "mpi/same_on_all.h"
 #include "report/format.h"
 #include "train/checkpointing.h"
 #include "train/compute_device.h"
@@ -25,9 +27,11 @@
 #include "train/from_settings.h"
 #include "train/make_task.h"
 #include "train/profile.h"
+#include "train/rank_facts.h"
 #include "train/run_directory.h"
 #include "train/run_numbers_from.h"
 #include "train/run_report.h"
+#include "train/shared_directory.h"
 #include "train/signals.h"
 #include "train/step.h"
 #include "train/stop_rules.h"
@@ -91,7 +95,11 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
       request_(std::move(request)),
       directory_(request_.run),
       data_(agree(ranks.world, [&] { return Dataset::open(request_.data); })) {
+  Facts given = facts_of(request_.settings.settings);
+  append(given, corpus_facts(data_));
+  expect_same_on_all(ranks_.world, given);
   choose_start();
+  if (request_.use_settings) request_.use_settings(settings_);
   const TrellisShape shape = agree(ranks_.world, [&] {
     data_.expect_settings(settings_);
     return shape_from(settings_, data_.vocabulary_size());
@@ -141,6 +149,7 @@ void Trainer::load_or_initialize() {
   if (!request_.init_from) return;
   expect_no_run(ranks_.world, *request_.init_from);
   const CheckpointReader reader = CheckpointReader::open(ranks_.world, *request_.init_from, Verify::hash);
+  expect_same_on_all(ranks_.world, {agree(ranks_.world, [&] { return checkpoint_fact(reader); })});
   agree(ranks_.world, [&] {
     data_.expect_identity(read_state(reader).data);
     load_weights(reader, training_->weights());
@@ -157,10 +166,12 @@ void Trainer::choose_start() {
     resumed_ = CheckpointReader::open(ranks_.world, request_.checkpoint, Verify::hash);
   }
   lock_.emplace(ranks_.world, directory_.path());
+  expect_shared(ranks_.world, directory_);
   if (request_.resume == Resume::newest) resumed_ = open_newest_complete(ranks_.world, directory_.checkpoints());
   remove_stale(ranks_.world, directory_.checkpoints());
 
   if (resumed_) {
+    expect_same_on_all(ranks_.world, {agree(ranks_.world, [&] { return checkpoint_fact(*resumed_); })});
     resumed_state_ = agree(ranks_.world, [&] { return read_state(*resumed_); });
     const CheckpointState& saved = resumed_state_;
     agree(ranks_.world, [&] {
@@ -177,9 +188,19 @@ void Trainer::choose_start() {
                           "give them as they were, or start a new run (with --init-from to keep the weights)");
       }
       data_.expect_identity(saved.data);
+      data_.expect_run_goes_on(saved.data);
     });
+    expect_same_on_all(ranks_.world, facts_of(settings_));
+    if (request_.resume == Resume::from_path) directory_.refuse_other_run(ranks_.world, settings_);
+    if (!tells_splits(saved.data) && ranks_.rank() == 0) {
+      log_warning("the checkpoint, of an older program, does not tell which text it was trained on: take care that {} is that one",
+                  request_.data.string());
+    }
     if (const auto noticed = noticed_changes(saved.settings, settings_); !noticed.empty()) {
       log_info("settings changed since the checkpoint:\n{}", describe(noticed));
+    }
+    if (const auto free = free_changes(saved.settings, settings_); !free.empty()) {
+      log_info("settings changed since the checkpoint, without effect on the run's numbers:\n{}", describe(free));
     }
     state_ = saved.run;
     saved_step_ = state_.step;
@@ -192,11 +213,12 @@ void Trainer::choose_start() {
     if (request_.resume == Resume::newest) log_info("nothing to resume in {}: a new run begins", directory_.path().string());
     agree(ranks_.world, [&] { check_settings(); });
   }
-  directory_.write_settings(ranks_.world, to_ini(settings_));
 }
 
 void Trainer::begin_metrics() {
-  directory_.set_aside_after(ranks_.world, state_.step);  // here, where no more input can be refused
+  // here, where no more input can be refused
+  directory_.write_settings(ranks_.world, to_ini(settings_));
+  directory_.set_aside_after(ranks_.world, state_.step);
   agree(ranks_.world, [&] {
     if (ranks_.rank() != 0) return;
     report_.begin(settings_, directory_.metrics(), total_steps(settings_.train, task_->windows()));
