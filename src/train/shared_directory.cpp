@@ -23,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
-constexpr auto kPatience = 2s, kInterval = 50ms;
+constexpr std::chrono::milliseconds kPatience = 2s, kInterval = 50ms;
 constexpr const char* kPrefix = ".tmp-seen-by-all-";
 
 std::string random_digits() {
