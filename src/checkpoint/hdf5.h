@@ -18,6 +18,9 @@ void prepare_hdf5();
 // changed after that: locks would add nothing, and fail on some file systems.
 void lock_no_files(hid_t access_properties);
 
+// "1.10.8": of the library that was loaded.
+std::string hdf5_version();
+
 // What the system or HDF5 itself says about the call that has just failed. The next HDF5 call forgets it.
 std::string hdf5_reason();
 

@@ -44,10 +44,7 @@ void create_temporary(const Places& places) {
 }
 
 std::map<std::string, std::string> library_versions() {
-  unsigned major = 0, minor = 0, release = 0;
-  H5get_libversion(&major, &minor, &release);
-  return {
-      {"trellis", kVersion}, {"hdf5", fmt::format("{}.{}.{}", major, minor, release)}, {"mpi", MpiSession::library()}};
+  return {{"trellis", kVersion}, {"hdf5", hdf5_version()}, {"mpi", MpiSession::library()}};
 }
 
 // Rank 0 alone tells the others how it laid out the file.

@@ -13,8 +13,10 @@
 #include "cli/ranks_environment.h"
 #include "config/command_line.h"
 #include "config/settings_io.h"
+#include "config/settings_ranks.h"
 #include "config/settings_validate.h"
 #include "mpi/agreement.h"
+#include "mpi/same_on_all.h"
 #include "report/format.h"
 #include "train/checkpointing.h"
 #include "train/dataset.h"
@@ -23,7 +25,9 @@
 #include "train/lstm_weights.h"
 #include "train/make_task.h"
 #include "train/published_weights.h"
+#include "train/rank_facts.h"
 #include "train/run_directory.h"
+#include "train/shared_directory.h"
 
 namespace trellis {
 namespace {
@@ -42,18 +46,24 @@ struct ImportFlags {
                      "docs/weights.md has the names, and how to make such a file of the authors' pickles.");
     line.section("What")
         .add("weights", "FILE", "weights of a trellis network under the names of the paper's authors; exactly the network of the settings", weights)
+        .on_ranks(CommandLine::OnRanks::place)
         .add("lstm", "FILE",
              "weights of PyTorch's nn.LSTM, which the network then equals: model.hidden = layers * width, model.outputs = width, model.embedding = "
              "input width, model.groups = layers or 0, model.weight_norm = false, model.levels at least train.window + layers - 1. May hold "
              "encoder.weight (which is the decoder's, too) and decoder.bias besides; what is not there is drawn as train would",
              lstm)
+        .on_ranks(CommandLine::OnRanks::place)
         .add("words", "FILE",
              "the words of the rows of encoder.weight, one a line; without it the rows are in the order of the corpus's vocabulary", words_file)
+        .on_ranks(CommandLine::OnRanks::place)
         .add_repeated("allow", "KEY[,KEY...]", AllowedDifferences::meaning(), allow);
     line.section("The run")
         .add_repeated("config", "FILE", "settings in INI form; may be given several times, later files win", config)
+        .on_ranks(CommandLine::OnRanks::place)
         .add("data", "DIR", "corpus directory made by trellis-preprocess, to train or evaluate on", data)
+        .on_ranks(CommandLine::OnRanks::place)
         .add("run", "DIR", "the run directory to make", run)
+        .on_ranks(CommandLine::OnRanks::place)
         .positional("section.option=value", "settings that win over the files", words);
     return line;
   }
@@ -113,6 +123,9 @@ ExitCode import_weights(const Ranks& ranks, const MpiSession& session, const Imp
     opened.expect_settings(settings);
     return opened;
   });
+  Facts given = facts_of(settings);
+  append(given, corpus_facts(data));
+  expect_same_on_all(ranks.world, given);
   const TrellisShape shape = agree(ranks.world, [&] { return shape_from(settings, data.vocabulary_size()); });
   const at::TensorOptions options = number_type_from(settings);
   const MeshGroups groups = make_mesh_groups({.data = ranks.size()}, ranks.group, {});  // the weights read are whole
@@ -122,6 +135,7 @@ ExitCode import_weights(const Ranks& ranks, const MpiSession& session, const Imp
     initialize(training.weights(), initial_values_from(settings), settings.train.seed);
     return read_weights(flags, settings, data, shape, training.weights());
   });
+  expect_same_on_all(ranks.world, {weights_fact(training.weights())});
   warn_once(ranks, told);
   RunState state;
   if (settings.optimizer.averaging == Averaging::always) {
@@ -132,6 +146,7 @@ ExitCode import_weights(const Ranks& ranks, const MpiSession& session, const Imp
   agree(ranks.world, [] { throw_if_stop_requested(); });
   const AnswersStops to_the_end;  // a checkpoint that is begun is finished
   const RunLock lock(ranks.world, directory.path());
+  expect_shared(ranks.world, directory);
   directory.write_settings(ranks.world, to_ini(settings));
   const WriteReport report = save_checkpoint(ranks, directory.checkpoints(), training, {.run = state, .settings = settings, .data = data.identity()});
   if (ranks.rank() == 0) {
@@ -164,7 +179,8 @@ struct ExportFlags {
                      "docs/weights.md has the names.");
     line.section("Flags");
     chosen.add_flags(line);
-    line.add("weights", "FILE", "the file to write; nothing is overwritten", weights);
+    line.add("weights", "FILE", "the file to write; nothing is overwritten", weights)
+        .on_ranks(CommandLine::OnRanks::place);
     return line;
   }
 
@@ -176,6 +192,7 @@ struct ExportFlags {
 
 ExitCode export_weights(const Ranks& ranks, const ExportFlags& flags) {
   const CheckpointReader reader = flags.chosen.open(ranks);
+  expect_same_on_all(ranks.world, {agree(ranks.world, [&] { return checkpoint_fact(reader); })});
   agree(ranks.world, [&] {
     if (ranks.rank() != 0) return;
     const CheckpointState state = read_state(reader);

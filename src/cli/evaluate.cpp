@@ -18,6 +18,7 @@
 #include "config/command_line.h"
 #include "corpus/text_bits.h"
 #include "mpi/agreement.h"
+#include "mpi/same_on_all.h"
 #include "plan/evaluation_lanes.h"
 #include "report/format.h"
 #include "report/token_log.h"
@@ -26,6 +27,7 @@
 #include "train/compute_device.h"
 #include "train/from_settings.h"
 #include "train/make_task.h"
+#include "train/rank_facts.h"
 
 namespace trellis {
 namespace {
@@ -48,6 +50,7 @@ struct EvaluateFlags {
     line.section("What");
     chosen.add_flags(line);
     line.add("data", "DIR", "corpus directory with the vocabulary that the network was trained with", data)
+        .on_ranks(CommandLine::OnRanks::place)
         .add("split", "NAME", "train, valid or test", split);
     line.section("How the split is cut")
         .add_switch("exact", "one lane: every token is scored with all the history before it", exact)
@@ -66,7 +69,8 @@ struct EvaluateFlags {
         .add_switch("json", "print one JSON object instead of text", json);
     line.section("Computation")
         .add("precision", "float32|float64", "numbers to compute with; as in training unless given", precision)
-        .add("threads", "N", "CPU threads a rank; 0: cores over the ranks of the machine", threads, {0, 4096});
+        .add("threads", "N", "CPU threads a rank; 0: cores over the ranks of the machine", threads, {0, 4096})
+        .on_ranks(CommandLine::OnRanks::own);
     return line;
   }
 
@@ -257,6 +261,11 @@ ExitCode evaluate(const Ranks& ranks, const MpiSession& session, const EvaluateF
     if (!opened.is_text()) flags.check_for_sequences();
     return opened;
   });
+  Facts seen = corpus_facts(data);
+  seen.push_back(agree(ranks.world, [&] { return checkpoint_fact(reader); }));
+  expect_same_on_all(ranks.world, seen);
+  // as patient as the run, whose limit may have been short for its steps
+  ranks.group.set_timeout(std::max<std::chrono::milliseconds>(kDefaultWatchdogTimeout, std::chrono::seconds(state.settings.mesh.timeout)));
   if (!flags.precision.empty()) state.settings.train.precision = flags.precision == "float64" ? Precision::float64 : Precision::float32;
   const TrellisShape shape = agree(ranks.world, [&] { return shape_from(state.settings, data.vocabulary_size()); });
   const EvaluationCut cut = agree(ranks.world, [&] { return flags.cut(state.settings, shape, data); });

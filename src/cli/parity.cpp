@@ -11,7 +11,9 @@
 #include "config/command_line.h"
 #include "config/setting_values.h"
 #include "mpi/agreement.h"
+#include "mpi/same_on_all.h"
 #include "train/compute_device.h"
+#include "train/rank_facts.h"
 
 namespace trellis {
 
@@ -36,6 +38,7 @@ struct ParityFlags {
         .add("mesh", "D,P,V,CHUNKS", "data, pipeline, vocabulary (replicated, stages, world or a number) and chunks of time, as the settings\n"
              "of [mesh]; D times P ranks", mesh)
         .add("weights", "FILE", "safetensors file with the weights, under the authors' parameter names", weights)
+        .on_ranks(CommandLine::OnRanks::place)
         .add_switch("quiet", "one line a file: its largest error", quiet)
         .positional("FILE", "parity files", files);
     return line;
@@ -115,6 +118,12 @@ bool replay(const ParityFlags& flags, const std::string& path, at::TensorOptions
   return passed;
 }
 
+Facts file_facts(const std::vector<std::string>& files) {
+  Facts facts;
+  for (std::size_t n = 0; n < files.size(); ++n) facts.push_back(file_fact(fmt::format("FILE {}", n + 1), files[n]));
+  return facts;
+}
+
 ExitCode replay_all(const ParityFlags& flags, at::Device place, const ReplayMesh& mesh) {
   set_product_precision(flags.tf32() || flags.activations().has_value());
   bool passed = true;
@@ -143,6 +152,7 @@ int parity_command(const std::vector<std::string>& arguments) {
   CommandLine again = parsed_again.line();
   return run_on_ranks(again, arguments, [] { return true; }, [&](const Ranks& ranks, const MpiSession&) {
     at::set_num_threads(1);
+    expect_same_on_all(ranks.world, agree(ranks.world, [&] { return file_facts(flags.files); }));
     // more stages than a case has levels are refused where the levels are known
     const Mesh mesh = agree(ranks.world, [&] { return make_mesh(ranks.size(), settings.data, settings.pipeline, settings.vocabulary, settings.pipeline); });
     const at::Device device = choose_device(ranks.world, flags.device == "cuda" ? DeviceChoice::cuda : DeviceChoice::cpu);

@@ -10,14 +10,17 @@
 #include "cli/ranks_environment.h"
 #include "config/command_line.h"
 #include "config/settings_io.h"
+#include "config/settings_ranks.h"
 #include "config/settings_validate.h"
 #include "corpus/vocabulary.h"
 #include "mpi/agreement.h"
+#include "mpi/same_on_all.h"
 #include "plan/mesh_search.h"
 #include "train/compute_device.h"
 #include "train/dataset.h"
 #include "train/from_settings.h"
 #include "train/measured_rates.h"
+#include "train/rank_facts.h"
 #include "train/run_calendar.h"
 #include "train/run_numbers_from.h"
 
@@ -43,8 +46,10 @@ struct PlanFlags {
         "or, with messages, under mpirun.");
     line.section("What is planned")
         .add_repeated("config", "FILE", "settings in INI form; may be given several times, later files win", config)
+        .on_ranks(CommandLine::OnRanks::place)
         .add("ranks", "N", "ranks to plan for; 0: those that are running, with --measure", ranks, {0, 1 << 20})
         .add("data", "DIR", "corpus directory: its vocabulary and how often its words occur", data)
+        .on_ranks(CommandLine::OnRanks::place)
         .add("vocabulary", "N", "words, where there is no corpus yet; they then follow Zipf's law", vocabulary, {0, 1'000'000'000})
         .positional("section.option=value", "settings that win over the file", words);
     line.section("The machine")
@@ -153,6 +158,9 @@ struct PlanFlags {
 
 ExitCode measure_and_print(const PlanFlags& flags, const Ranks& ranks, const MpiSession& session) {
   const Settings& settings = flags.loaded.settings;
+  Facts given = facts_of(settings);
+  if (!flags.data.empty()) append(given, agree(ranks.world, [&] { return corpus_facts(Dataset::open(flags.data)); }));
+  expect_same_on_all(ranks.world, given);
   use_threads(settings.train.threads, session, ranks);
   const int for_ranks = flags.ranks > 0 ? static_cast<int>(flags.ranks) : ranks.size();
   const at::Device device = choose_device(ranks.world, settings.train.device);

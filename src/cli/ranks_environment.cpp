@@ -19,12 +19,14 @@
 #include "base/self_watch.h"
 #include "base/stop_request.h"
 #include "base/version.h"
+#include "cli/program_facts.h"
 #include "cli/resident_memory.h"
 #include "comm/fault_reporter.h"
 #include "comm/process_group.h"
 #include "comm/watched_mpi.h"
 #include "mpi/agreement.h"
 #include "mpi/run_ranks.h"
+#include "mpi/same_on_all.h"
 #include "plan/thread_share.h"
 #include "train/compute_threads.h"
 
@@ -101,6 +103,11 @@ void use_threads(std::int64_t threads, const MpiSession& session, const Ranks& r
   ranks.threads->give(static_cast<int>(threads), mine.allowed);
 }
 
+void use_settings(const Settings& settings, const Ranks& ranks, const MpiSession& session) {
+  use_threads(settings.train.threads, session, ranks);
+  ranks.group.set_timeout(std::chrono::seconds(settings.mesh.timeout));
+}
+
 int run_on_ranks(CommandLine& line, std::span<const std::string> arguments, const std::function<bool()>& prepare,
                  const std::function<ExitCode(const Ranks&, const MpiSession&)>& work,
                  const std::function<std::chrono::milliseconds()>& timeout) {
@@ -134,6 +141,9 @@ int run_on_ranks(CommandLine& line, std::span<const std::string> arguments, cons
       if (early) throw *early;
       throw_if_stop_requested();
     });
+    Facts facts = program_facts();
+    append(facts, line.facts());
+    expect_same_on_all(world, facts);
     faults.emplace(world);
     const auto on_expired = [&](const Watchdog::Report& report) { faults->end_job(report); };
     Watchdog watchdog(session.rank(), patience, on_expired);

@@ -23,10 +23,15 @@ struct TrainFlags {
                      "of CPU time) or by train.seconds saves a checkpoint and ends with 75; SIGUSR1 saves one and goes on.");
     line.section("Flags")
         .add_repeated("config", "FILE", "settings in INI form; may be given several times, later files win; a resumed run may leave it out", config)
+        .on_ranks(CommandLine::OnRanks::place)
         .add("data", "DIR", "corpus directory made by trellis-preprocess", data)
+        .on_ranks(CommandLine::OnRanks::place)
         .add("run", "DIR", "where the run keeps checkpoints, metrics and settings", run)
-        .add("resume", "none|auto|DIR", "auto: the newest checkpoint of the run, or from the start if it has none; DIR: a checkpoint", resume)
+        .on_ranks(CommandLine::OnRanks::place)
+        .add("resume", "none|auto|DIR", "auto: the newest checkpoint of the run, or from the start if it has none; DIR: a checkpoint. The corpus must be that\n"
+             "of the run", resume)
         .add("init-from", "DIR", "checkpoint whose weights a new run starts from", init_from)
+        .on_ranks(CommandLine::OnRanks::place)
         .add_repeated("allow", "KEY[,KEY...]", "with --init-from: " + AllowedDifferences::meaning(), allow)
         .add("profile", "A:B", "where the time of steps A to B goes, counted from 1 as progress lines do: a timeline of all ranks in\n"
              "RUN/profile/, for ui.perfetto.dev, and a table in the log", profile)
@@ -96,7 +101,7 @@ int train_command(std::span<const std::string> arguments) {
     return true;
   };
   const auto work = [&](const Ranks& ranks, const MpiSession& session) {
-    use_threads(request.settings.settings.train.threads, session, ranks);
+    request.use_settings = [&](const Settings& settings) { use_settings(settings, ranks, session); };
     return train(ranks, request);
   };
   return run_on_ranks(line, arguments, prepare, work, [&] { return std::chrono::seconds(request.settings.settings.mesh.timeout); });

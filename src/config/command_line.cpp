@@ -147,6 +147,12 @@ CommandLine& CommandLine::add_switch(std::string name, std::string meaning, bool
                   [&target, when_given](const auto&) { target = when_given; }});
 }
 
+CommandLine& CommandLine::on_ranks(OnRanks rule) {
+  require(!flags_.empty(), "on_ranks is said of a flag");
+  flags_.back().on_ranks = rule;
+  return *this;
+}
+
 CommandLine& CommandLine::appendix(std::string text) {
   appendix_ = std::move(text);
   return *this;
@@ -221,7 +227,7 @@ CommandLine::Parsed CommandLine::parse(std::span<const std::string> arguments) {
       const auto found = values.find(flag.name);
       if (found == values.end()) continue;
       flag.assign(found->second);
-      given_.insert(flag.name);
+      given_[flag.name] = fmt::format("{}", fmt::join(found->second, " "));
     }
   } catch (const po::unknown_option& unknown) {
     std::string name = unknown.get_option_name();
@@ -235,6 +241,21 @@ CommandLine::Parsed CommandLine::parse(std::span<const std::string> arguments) {
     throw UsageError(fmt::format("'{}' belongs to no flag", loose.front()), "command line", "--help lists the flags");
   if (positional_ != nullptr) *positional_ = std::move(loose);
   return Parsed::ready;
+}
+
+Facts CommandLine::facts() const {
+  const auto name_end = std::min({usage_.find(" ("), usage_.find(" ["), usage_.find(" --"), usage_.size()});
+  Facts facts{{FactKind::flag, "the command", usage_.substr(0, name_end)}};
+  for (const Flag& flag : flags_) {
+    if (flag.on_ranks == OnRanks::own) continue;
+    const auto text = given_.find(flag.name);
+    const bool by_value = flag.on_ranks == OnRanks::alike && flag.kind != Kind::toggle;
+    facts.push_back({FactKind::flag, "--" + flag.name,
+                     text == given_.end() ? (by_value && !flag.default_text.empty() ? flag.default_text : "not given")
+                     : by_value           ? text->second
+                                          : "given"});
+  }
+  return facts;
 }
 
 bool CommandLine::given(std::string_view name) const { return given_.contains(name); }

@@ -14,11 +14,13 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
-#include <set>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "base/facts.h"
 
 namespace trellis {
 
@@ -57,6 +59,14 @@ class CommandLine {
   // Words that belong to no flag. Without this call they are errors. A list flag in front takes them: "--" ends it.
   CommandLine& positional(std::string value, std::string meaning, std::vector<std::string>& target);
 
+  // How the flag that was declared last has to be given to the ranks of a job.
+  enum class OnRanks {
+    alike,  // as long as nothing is said
+    place,  // a path, perhaps another on each machine: the command compares what is there, here counts only whether it is given
+    own,    // concerns nothing but a rank's own machine
+  };
+  CommandLine& on_ranks(OnRanks rule);
+
   // Printed by help() behind the flags.
   CommandLine& appendix(std::string text);
 
@@ -64,6 +74,9 @@ class CommandLine {
   Parsed parse(std::span<const std::string> arguments);
   // Was this flag on the command line that parse() saw?
   bool given(std::string_view name) const;
+  // The command's name and what parse() saw of its flags, in their order, to be compared between ranks. Words that belong to no
+  // flag are left out: the command knows what they mean.
+  Facts facts() const;
 
   std::string help() const;
 
@@ -73,6 +86,7 @@ class CommandLine {
     std::string name, value, meaning, default_text, section;
     Kind kind;
     std::function<void(const std::vector<std::string>&)> assign;
+    OnRanks on_ranks = OnRanks::alike;
   };
   CommandLine& declare(Flag flag);
   std::vector<std::string> names() const;
@@ -81,7 +95,7 @@ class CommandLine {
 
   std::string usage_, summary_, appendix_, section_ = "Flags";
   std::vector<Flag> flags_;
-  std::set<std::string, std::less<>> given_;
+  std::map<std::string, std::string, std::less<>> given_;  // flag -> its values as one text
   std::string positional_value_, positional_meaning_;
   std::vector<std::string>* positional_ = nullptr;
 };

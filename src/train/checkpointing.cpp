@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "base/version.h"
 #include "config/settings_io.h"
 #include "plan/checkpoint_rows.h"
+#include "train/dataset.h"
 
 namespace trellis {
 namespace {
@@ -165,6 +167,7 @@ CheckpointState read_state(const CheckpointReader& reader) {
       state.data = json.at("data");
       const JsonObject data(state.data, "data", source);
       if (data.has("words")) data.count("words", 1);
+      if (tells_splits(state.data)) state.data.at("splits").get<std::map<std::string, std::string>>();
     }
     if (state.run.step != reader.step()) {
       throw DataError(fmt::format("the run's step is {}, but the checkpoint's is {}", state.run.step, reader.step()), where, "use another checkpoint");

@@ -1,5 +1,8 @@
 #include "train/run_directory.h"
 
+#include <fmt/format.h>
+
+#include <optional>
 #include <vector>
 
 #include "base/errors.h"
@@ -7,6 +10,8 @@
 #include "base/system_error.h"
 #include "checkpoint/catalogue.h"
 #include "checkpoint/replace_file.h"
+#include "config/settings_io.h"
+#include "config/settings_resume.h"
 #include "mpi/agreement.h"
 
 namespace trellis {
@@ -43,6 +48,26 @@ void RunDirectory::set_aside_after(const Communicator& world, std::int64_t step)
       log_warning("{} is later than step {}, which the run goes on from: it is set aside as {}", entry.path.filename().string(), step,
                   aside.filename().string());
     }
+  });
+}
+
+void RunDirectory::refuse_other_run(const Communicator& world, const Settings& settings) const {
+  agree(world, [&] {
+    if (world.rank() != 0) return;
+    const auto its_settings = [&]() -> std::optional<Settings> {
+      try {
+        return load_settings({RunDirectory::settings()}, {}).settings;
+      } catch (const Error&) {  // none, or not ours to judge
+        return std::nullopt;
+      }
+    }();
+    if (!its_settings) return;
+    const auto differences = incompatible_changes(*its_settings, settings);
+    if (differences.empty()) return;
+    const SettingChange& first = differences.front();
+    throw OutputExistsError(fmt::format("the run directory holds another run than the checkpoint's: {} is {} there and {} in the checkpoint", first.key,
+                                        first.saved, first.now),
+                            path_.string(), "give that run's own directory, or a new one");
   });
 }
 

@@ -18,9 +18,11 @@
 #include "checkpoint/catalogue.h"
 #include "checkpoint/run_lock.h"
 #include "config/base_rate.h"
+#include "config/settings_ranks.h"
 #include "config/settings_resume.h"
 #include "config/settings_validate.h"
 #include "mpi/agreement.h"
+#include "mpi/same_on_all.h"
 #include "report/format.h"
 #include "train/checkpointing.h"
 #include "train/chunk_choice.h"
@@ -31,6 +33,7 @@
 #include "train/from_settings.h"
 #include "train/given_weights.h"
 #include "train/make_task.h"
+#include "train/rank_facts.h"
 #include "train/run_calendar.h"
 #include "train/run_directory.h"
 #include "train/run_ends.h"
@@ -38,6 +41,7 @@
 #include "train/run_profile.h"
 #include "train/run_report.h"
 #include "train/run_saver.h"
+#include "train/shared_directory.h"
 #include "train/split_size.h"
 #include "train/step.h"
 #include "train/storage_check.h"
@@ -120,7 +124,11 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
       data_(agree(ranks.world, [&] { return Dataset::open(request_.data); })),
       saver_(ranks_, directory_) {
   if (ranks_.rank() == 0) report_.open(request_.progress);
+  Facts given = facts_of(request_.settings.settings);
+  append(given, corpus_facts(data_));
+  expect_same_on_all(ranks_.world, given);
   choose_start();
+  if (request_.use_settings) request_.use_settings(settings_);
   for (const std::string& notice : request_.settings.notices) log_info("{}", notice);
   const TrellisShape shape = agree(ranks_.world, [&] {
     data_.expect_settings(settings_);
@@ -193,10 +201,12 @@ void Trainer::choose_start() {
     resumed_ = CheckpointReader::open(ranks_.world, request_.checkpoint, Verify::hash);
   }
   lock_.emplace(ranks_.world, directory_.path());
+  expect_shared(ranks_.world, directory_);
   if (request_.resume == Resume::newest) resumed_ = open_newest_complete(ranks_.world, directory_.checkpoints());
   remove_stale(ranks_.world, directory_.checkpoints());
 
   if (resumed_) {
+    expect_same_on_all(ranks_.world, {agree(ranks_.world, [&] { return checkpoint_fact(*resumed_); })});
     resumed_state_ = agree(ranks_.world, [&] { return read_state(*resumed_); });
     const CheckpointState& saved = resumed_state_;
     agree(ranks_.world, [&] {
@@ -213,9 +223,19 @@ void Trainer::choose_start() {
                           "give them as they were, or start a new run (with --init-from to keep the weights)");
       }
       data_.expect_identity(saved.data);
+      data_.expect_run_goes_on(saved.data);
     });
+    expect_same_on_all(ranks_.world, facts_of(settings_));
+    if (request_.resume == Resume::from_path) directory_.refuse_other_run(ranks_.world, settings_);
+    if (!tells_splits(saved.data) && ranks_.rank() == 0) {
+      log_warning("the checkpoint, of an older program, does not tell which text it was trained on: take care that {} is that one",
+                  request_.data.string());
+    }
     if (const auto noticed = noticed_changes(saved.settings, settings_); !noticed.empty()) {
       log_info("settings changed since the checkpoint:\n{}", describe(noticed));
+    }
+    if (const auto free = free_changes(saved.settings, settings_); !free.empty()) {
+      log_info("settings changed since the checkpoint, without effect on the run's numbers:\n{}", describe(free));
     }
     state_ = saved.run;
     saved_step_ = state_.step;

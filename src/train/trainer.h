@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,6 +34,9 @@ struct TrainRequest {
   // for this program, 0 on a CPU.
   std::optional<std::size_t> steps_ahead;
   std::optional<Progress::Style> progress;  // left out: with a bar where standard error leads to a terminal
+  // Called on every rank as soon as it is known what the run's settings are, a resumed checkpoint's included, and before anything
+  // is computed: for threads and time limits of the process.
+  std::function<void(const Settings&)> use_settings;
 };
 
 // Collective. Returns done, or stopped_early when a signal or train.seconds ended the run before its end. Throws what

@@ -14,6 +14,7 @@
 #include "base/errors.h"
 #include "mpi/agreement.h"
 #include "tests/mpi/mpi_test_main.h"
+#include "train/dataset.h"
 
 namespace trellis {
 namespace {
@@ -305,6 +306,37 @@ TEST_P(Checkpointing, ARunOfAnotherStepThanTheCheckpointsIsRefused) {
     ADD_FAILURE() << "no error";
   } catch (const DataError& error) {
     EXPECT_EQ(error.fact(), fmt::format("the run's step is {}, but the checkpoint's is {}", good.step(), good.step() + 1));
+  }
+}
+
+// What programs before this one wrote: they did not tell what the splits held.
+TEST_P(Checkpointing, StatesOfOlderVersionsAreRead) {
+  Training training(ranks, GetParam(), shape());
+  const nlohmann::json now = CheckpointReader::open(world, save_checkpoint(ranks, root, training.step, state(GetParam())).path, Verify::hash).state();
+  nlohmann::json third = now, second = now, first = now;
+  third["version"] = 3;
+  second["version"] = 2;
+  second["run"].erase("chunks");
+  first["version"] = 1;
+  first["run"]["tokens"] = first["run"]["scored"];
+  first["run"]["best"] = {{"loss_nats_per_token", 5.25}, {"step", 10}};
+  first["vocabulary"] = {{"words", 700}, {"hash", "0123456789abcdef0123456789abcdef"}};
+  first.erase("data");
+  const double number = 1;
+  const std::vector<TensorSlice> tensors{{"one", ElementType::float64, {1}, world.rank() == 0 ? std::vector<TensorRows>{{{0, 1}, &number}} : std::vector<TensorRows>{}}};
+  for (const nlohmann::json& older : {third, second, first}) {
+    const WriteReport report = write_checkpoint(world, root, state().run.step, tensors, older);
+    const CheckpointState read = read_state(CheckpointReader::open(world, report.path, Verify::hash));
+    EXPECT_EQ(read.run.best, state().run.best);
+    EXPECT_EQ(read.data, state().data);
+    EXPECT_FALSE(tells_splits(read.data));
+  }
+  nlohmann::json malformed = now, newer = now;
+  malformed["data"]["splits"] = {{"train", 7}};
+  newer["version"] = 5;
+  for (const nlohmann::json& bad : {malformed, newer}) {
+    const WriteReport report = write_checkpoint(world, root, state().run.step, tensors, bad);
+    EXPECT_THROW(read_state(CheckpointReader::open(world, report.path, Verify::hash)), DataError);
   }
 }
 
