@@ -6,6 +6,7 @@
 
 #include "base/errors.h"
 #include "corpus/sequence_format.h"
+#include "preprocessing/file_kind.h"
 
 namespace trellis {
 namespace {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/errors.h"
+#include "base/output.h"
 #include "base/version.h"
 #include "config/command_line.h"
 #include "corpus/sequence_format.h"
@@ -48,20 +49,20 @@ std::vector<double> numbers_of(std::string_view flag, const std::string& text, s
 void print_summary(const ImageCorpusOptions& options, const SequenceManifest& manifest, double seconds) {
   const SequenceDescription& description = manifest.description;
   std::int64_t bytes = 0;
-  fmt::print("{}\n", options.output.string());
+  print_output("{}\n", options.output.string());
   for (const std::string_view name : kSplitNames) {
     const auto split = manifest.splits.find(std::string(name));
     if (split == manifest.splits.end()) continue;
     const SequenceSplitEntry& entry = split->second;
     bytes += entry.sequences * description.bytes();
-    fmt::print("  {:<10} {:>14} sequences in {} shard{}\n", name, grouped(entry.sequences), entry.shards.size(),
+    print_output("  {:<10} {:>14} sequences in {} shard{}\n", name, grouped(entry.sequences), entry.shards.size(),
                entry.shards.size() == 1 ? "" : "s");
   }
-  fmt::print("  {:<10} {:>14} steps of {} channel{}, {} classes, mean {}, std {}\n", "a sequence",
+  print_output("  {:<10} {:>14} steps of {} channel{}, {} classes, mean {}, std {}\n", "a sequence",
              grouped(description.steps), description.channels, description.channels == 1 ? "" : "s",
              description.classes, numbers_text(description.normalisation.mean),
              numbers_text(description.normalisation.deviation));
-  fmt::print("  {:.1f} MB of pixels in {:.2f} s, {:.0f} MB/s\n", static_cast<double>(bytes) / 1e6, seconds,
+  print_output("  {:.1f} MB of pixels in {:.2f} s, {:.0f} MB/s\n", static_cast<double>(bytes) / 1e6, seconds,
              static_cast<double>(bytes) / 1e6 / seconds);
 }
 
@@ -102,10 +103,10 @@ ExitCode image_command(std::span<const std::string> arguments) {
                            {0, kMaxSequences});
   switch (line.parse(arguments)) {
     case CommandLine::Parsed::help:
-      fmt::print("{}", line.help());
+      write_output(line.help());
       return ExitCode::done;
     case CommandLine::Parsed::version:
-      fmt::print("trellis-preprocess {}\n", kVersion);
+      print_output("trellis-preprocess {}\n", kVersion);
       return ExitCode::done;
     case CommandLine::Parsed::ready:
       break;

@@ -6,13 +6,13 @@
 #include <utility>
 
 #include "base/errors.h"
+#include "base/stop_request.h"
 #include "base/version.h"
 #include "corpus/atomic_directory.h"
 #include "corpus/sequence_format.h"
 #include "plan/shard_range.h"
 #include "preprocessing/cifar_images.h"
 #include "preprocessing/idx_images.h"
-#include "preprocessing/interruption.h"
 
 namespace trellis {
 namespace {
@@ -58,7 +58,7 @@ class Builder {
     for (std::size_t split = kValid; split < kSplitNames.size(); ++split)
       write_split(split, images_[split], {0, count_of(images_[split])});
     write_manifest(directory_.path(), manifest);
-    check_interruption();
+    throw_if_stop_requested();
     directory_.commit();
     return manifest;
   }
@@ -109,7 +109,7 @@ class Builder {
   void copy(const LabelledImages& file, Range range, SequenceSplitWriter& writer) {
     const std::int64_t in_block = std::max<std::int64_t>(1, kBlockBytes / shape_->bytes());
     for (std::int64_t first = range.begin; first < range.end; first += in_block) {
-      check_interruption();
+      throw_if_stop_requested();
       const std::int64_t count = std::min(in_block, range.end - first);
       pixels_.resize(static_cast<std::size_t>(count * shape_->bytes()));
       labels_.resize(static_cast<std::size_t>(count));

@@ -32,7 +32,4 @@ class LabelledImages {
   virtual std::string place_of_label(std::int64_t image) const = 0;
 };
 
-// Throws DataError when the file is one of a known compression, saying how to undo it.
-void refuse_compressed(const File& file);
-
 }  // namespace trellis

@@ -1,17 +1,21 @@
 // trellis-preprocess: turns raw data into corpus directories. One sub-command for each kind of data. Links no LibTorch,
 // so it runs on a login node.
-#include <exception>
-#include <fmt/core.h>
+#include <csignal>
+#include <cstdlib>
 #include <span>
 #include <string>
+#include <sys/resource.h>
 #include <vector>
 
+#include "base/current_error.h"
 #include "base/errors.h"
 #include "base/log.h"
+#include "base/output.h"
+#include "base/process_start.h"
+#include "base/stop_request.h"
 #include "base/version.h"
 #include "config/command_line.h"
 #include "preprocessing/image_command.h"
-#include "preprocessing/interruption.h"
 #include "preprocessing/text_command.h"
 
 namespace {
@@ -32,9 +36,9 @@ ExitCode run(std::span<const std::string> arguments) {
   if (command == "text") return text_command(arguments.subspan(1));
   if (command == "images") return image_command(arguments.subspan(1));
   if (command == "--help" || command == "-h") {
-    fmt::print("{}", kHelp);
+    write_output(kHelp);
   } else if (command == "--version") {
-    fmt::print("trellis-preprocess {}\n", kVersion);
+    print_output("trellis-preprocess {}\n", kVersion);
   } else if (command.empty()) {
     throw UsageError("no command is given", "command line", "try: trellis-preprocess text --help");
   } else {
@@ -44,22 +48,31 @@ ExitCode run(std::span<const std::string> arguments) {
   return ExitCode::done;
 }
 
+// As if the signal had never been handled: callers and shells see 128 + its number.
+[[noreturn]] void end_by_signal(int number) {
+  const rlimit no_core{};  // which SIGXCPU would leave
+  setrlimit(RLIMIT_CORE, &no_core);
+  std::signal(number, SIG_DFL);
+  std::raise(number);
+  std::_Exit(128 + number);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  watch_interruption();
+  prepare_process();
   int signal = 0;
   try {
-    return static_cast<int>(run(arguments_of(argc, argv)));
-  } catch (const Interrupted& interrupted) {
+    const ExitCode code = run(arguments_of(argc, argv));
+    expect_output_written();
+    return static_cast<int>(code);
+  } catch (const StopRequested& stop) {
     log_error("interrupted: nothing was written");
-    signal = interrupted.signal;
-  } catch (const Error& error) {
-    log_error("{}", error.what());
+    signal = stop.signal();
+  } catch (...) {
+    const Error error = current_error();
+    log_ending(error);
     return static_cast<int>(error.code());
-  } catch (const std::exception& error) {
-    log_error("{}", error.what());
-    return static_cast<int>(ExitCode::internal);
   }
   end_by_signal(signal);
 }

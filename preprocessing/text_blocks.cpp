@@ -10,9 +10,10 @@
 #include <thread>
 
 #include "base/errors.h"
+#include "base/stop_request.h"
 #include "base/system_error.h"
 #include "corpus/utf8.h"
-#include "preprocessing/interruption.h"
+#include "preprocessing/file_kind.h"
 
 namespace trellis {
 namespace {
@@ -87,9 +88,6 @@ class BlockSource {
   static std::int64_t mark_bytes(const File& file) {
     char start[3] = {};
     const std::size_t got = file.read_some_at(0, std::as_writable_bytes(std::span(start)));
-    if (got >= 2 && ((start[0] == '\xFF' && start[1] == '\xFE') || (start[0] == '\xFE' && start[1] == '\xFF')))
-      throw DataError("is UTF-16 text, expected UTF-8", fmt::format("{}: byte 0", file.path().string()),
-                      "convert it: iconv -f UTF-16 -t UTF-8");
     return got == 3 && std::string_view(start, 3) == kByteOrderMark ? 3 : 0;
   }
 
@@ -102,10 +100,11 @@ class BlockSource {
 
 }  // namespace
 
-TextFile look_at(const std::filesystem::path& path) {
+TextFile look_at(const std::filesystem::path& path, Unit unit) {
   const File file = File::open_to_read(path);
   const TextFile seen{path, file.size(), modified_ns(file)};
   if (seen.bytes == 0) throw DataError("is empty", path.string(), "name a file that has text in it");
+  refuse_foreign_text(file, unit);
   return seen;
 }
 
@@ -129,7 +128,7 @@ void for_each_block(const std::vector<TextFile>& files, Unit unit, int threads,
         const std::lock_guard lock(reading);
         mine = taken++;
         try {
-          check_interruption();
+          throw_if_stop_requested();
           block = source.next(buffer);
         } catch (...) {
           problem = std::current_exception();

@@ -25,15 +25,15 @@ struct TextFile {
   std::int64_t bytes = 0, modified_ns = 0;
 };
 
-// Looks at a file without reading it. Throws MissingInputError when it is not there or cannot be opened, DataError when
-// it is no regular file or empty.
-TextFile look_at(const std::filesystem::path& path);
+// Looks at a file and its beginning. Throws MissingInputError when it is not there or cannot be opened, DataError when
+// it is no regular file, empty, or no text by its first bytes (preprocessing/file_kind.h).
+TextFile look_at(const std::filesystem::path& path, Unit unit);
 
 // Calls `work` for every block of `files`, in as many threads, then `finish` for each in the text's order, one at a
 // time. Both get the block and the number of the thread, below `threads`. What work throws is thrown here, the first in
 // the text's order. A byte order mark at the start of a file is left out unless unit is byte. Throws DataError for a
-// file that changes meanwhile, or that has a word of more than kMaxWordBytes. Stops at an interruption
-// (preprocessing/interruption.h).
+// file that changes meanwhile, or that has a word of more than kMaxWordBytes. Stops at a request
+// (base/stop_request.h).
 void for_each_block(const std::vector<TextFile>& files, Unit unit, int threads,
                     const std::function<void(const TextBlock&, int thread)>& work,
                     const std::function<void(const TextBlock&, int thread)>& finish);

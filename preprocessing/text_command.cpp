@@ -5,8 +5,11 @@
 #include <thread>
 
 #include "base/errors.h"
+#include "base/log.h"
+#include "base/output.h"
 #include "base/version.h"
 #include "config/command_line.h"
+#include "corpus/text_warnings.h"
 #include "preprocessing/progress.h"
 #include "preprocessing/text_corpus.h"
 
@@ -21,18 +24,18 @@ void print_summary(const TextCorpusOptions& options, const Manifest& manifest, d
       const std::uintmax_t size = std::filesystem::file_size(path, ignored);
       if (!ignored) bytes += size;
     }
-  fmt::print("{}\n", options.output.string());
+  print_output("{}\n", options.output.string());
   for (const std::string_view name : kSplitNames) {
     const auto split = manifest.splits.find(std::string(name));
     if (split == manifest.splits.end()) continue;
     const SplitEntry& entry = split->second;
-    fmt::print("  {:<10} {:>14} tokens in {} shard{}, <unk> {:.2f} %\n", name, grouped(entry.tokens),
+    print_output("  {:<10} {:>14} tokens in {} shard{}, <unk> {:.2f} %\n", name, grouped(entry.tokens),
                entry.shards.size(), entry.shards.size() == 1 ? "" : "s",
                100.0 * static_cast<double>(entry.unknown) / static_cast<double>(entry.tokens));
   }
-  fmt::print("  {:<10} {:>14} {}s, hash {}\n", "vocabulary", grouped(manifest.vocabulary.words),
+  print_output("  {:<10} {:>14} {}s, hash {}\n", "vocabulary", grouped(manifest.vocabulary.words),
              unit_name(manifest.unit), manifest.vocabulary.hash);
-  fmt::print("  {:.1f} MB of text in {:.2f} s, {:.0f} MB/s\n", static_cast<double>(bytes) / 1e6, seconds,
+  print_output("  {:.1f} MB of text in {:.2f} s, {:.0f} MB/s\n", static_cast<double>(bytes) / 1e6, seconds,
              static_cast<double>(bytes) / 1e6 / seconds);
 }
 
@@ -67,10 +70,10 @@ ExitCode text_command(std::span<const std::string> arguments) {
       .add("threads", "N", "threads; 0: one for each core", threads, {0, 256});
   switch (line.parse(arguments)) {
     case CommandLine::Parsed::help:
-      fmt::print("{}", line.help());
+      write_output(line.help());
       return ExitCode::done;
     case CommandLine::Parsed::version:
-      fmt::print("trellis-preprocess {}\n", kVersion);
+      print_output("trellis-preprocess {}\n", kVersion);
       return ExitCode::done;
     case CommandLine::Parsed::ready:
       break;
@@ -108,6 +111,7 @@ ExitCode text_command(std::span<const std::string> arguments) {
     manifest = build_text_corpus(options, [&](const Progress& now) { progress.show(now); });
   }
   print_summary(options, manifest, std::max(watch.seconds(), 1e-6));
+  for (const std::string& warning : text_warnings(manifest)) log_warning("{}", warning);
   return ExitCode::done;
 }
 

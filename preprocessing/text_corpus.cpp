@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/errors.h"
+#include "base/stop_request.h"
 #include "base/system_error.h"
 #include "base/version.h"
 #include "corpus/atomic_directory.h"
@@ -12,7 +13,6 @@
 #include "corpus/corpus.h"
 #include "corpus/text_error.h"
 #include "corpus/token_encoder.h"
-#include "preprocessing/interruption.h"
 #include "preprocessing/token_counter.h"
 
 namespace trellis {
@@ -42,14 +42,15 @@ class Builder {
     std::optional<Vocabulary> vocabulary = reused_vocabulary();
     for (std::size_t split = 0; split < kSplitNames.size(); ++split)
       for (const auto& path : options_.files[split]) {
-        files_[split].push_back(look_at(path));
+        files_[split].push_back(look_at(path, options_.unit));
         progress_.all_bytes += 2 * files_[split].back().bytes;
       }
-    std::array<std::int64_t, kSplitNames.size()> tokens{};
+    std::array<SplitEntry, kSplitNames.size()> counts;
     for (std::size_t split = 0; split < kSplitNames.size(); ++split) {
       const bool makes_vocabulary = split == kTrain && !vocabulary;
       const TokenCounter counted = count(split, makes_vocabulary ? Count::kinds : Count::tokens);
-      tokens[split] = counted.tokens();
+      counts[split].tokens = counted.tokens();
+      counts[split].text = counted.text_size();
       if (makes_vocabulary) vocabulary.emplace(counted.vocabulary(static_cast<std::uint64_t>(options_.min_count)));
     }
     Manifest manifest;
@@ -63,9 +64,9 @@ class Builder {
     for (std::size_t split = 0; split < kSplitNames.size(); ++split)
       if (!files_[split].empty())
         manifest.splits[std::string(kSplitNames[split])] =
-            encode(split, tokens[split], encoder, manifest.vocabulary.hash);
+            encode(split, counts[split], encoder, manifest.vocabulary.hash);
     write_manifest(directory_.path(), manifest);
-    check_interruption();
+    throw_if_stop_requested();
     directory_.commit();
     return manifest;
   }
@@ -74,8 +75,7 @@ class Builder {
   std::optional<Vocabulary> reused_vocabulary() const {
     if (!options_.vocabulary) return std::nullopt;
     const std::filesystem::path& path = *options_.vocabulary;
-    Vocabulary vocabulary = kind_of_path(path) == PathKind::directory ? Corpus::open(path).load_vocabulary()
-                                                                      : read_vocabulary(path);
+    Vocabulary vocabulary = vocabulary_at(path);
     if (vocabulary.unit() != options_.unit)
       throw DataError(fmt::format("has unit {}, expected {}", unit_name(vocabulary.unit()), unit_name(options_.unit)),
                       path.string(),
@@ -99,16 +99,16 @@ class Builder {
     return std::move(counters[0]);
   }
 
-  SplitEntry encode(std::size_t split, std::int64_t tokens, const TokenEncoder& encoder,
+  // entry: counted, without unknown tokens and shards.
+  SplitEntry encode(std::size_t split, SplitEntry entry, const TokenEncoder& encoder,
                     const std::string& vocabulary_hash) {
     struct Encoded {
       std::vector<std::uint32_t> ids;
       std::int64_t unknown = 0;
     };
     std::vector<Encoded> encoded(static_cast<std::size_t>(options_.threads));
-    SplitWriter writer(directory_.path(), std::string(kSplitNames[split]), tokens, options_.shard_tokens,
+    SplitWriter writer(directory_.path(), std::string(kSplitNames[split]), entry.tokens, options_.shard_tokens,
                        vocabulary_hash);
-    SplitEntry entry{tokens, 0, {}};
     begin("writing", split);
     for_each_block(
         files_[split], options_.unit, options_.threads,

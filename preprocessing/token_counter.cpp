@@ -26,11 +26,16 @@ void check_utf8_of(const TextBlock& block) {
 }  // namespace
 
 TokenCounter::TokenCounter(Unit unit, Lines lines, Count what) : unit_(unit), lines_(lines), what_(what) {
+  if (unit_ != Unit::byte) text_.characters = 0;
   if (unit_ != Unit::word && what_ == Count::kinds) symbol_counts_.resize(unit_ == Unit::byte ? 256 : kSymbols);
 }
 
 void TokenCounter::add(const TextBlock& block) {
-  if (unit_ != Unit::byte) check_utf8_of(block);
+  text_.bytes += static_cast<std::int64_t>(block.text.size());
+  if (unit_ != Unit::byte) {
+    check_utf8_of(block);
+    *text_.characters += code_points(block.text);
+  }
   if (unit_ == Unit::word)
     count_words(block);
   else
@@ -70,6 +75,8 @@ void TokenCounter::count_symbols(const TextBlock& block) {
 
 void TokenCounter::merge(const TokenCounter& other) {
   tokens_ += other.tokens_;
+  text_.bytes += other.text_.bytes;
+  if (text_.characters) *text_.characters += *other.text_.characters;
   line_ends_ += other.line_ends_;
   for (std::uint32_t i = 0; i < other.words_.size(); ++i) {
     const std::uint32_t number = words_.insert(other.words_[i]);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "corpus/manifest.h"
 #include "corpus/tokenize.h"
 #include "corpus/vocabulary.h"
 #include "preprocessing/text_blocks.h"
@@ -24,6 +25,7 @@ class TokenCounter {
   void merge(const TokenCounter& other);
 
   std::int64_t tokens() const { return tokens_; }
+  TextSize text_size() const { return text_; }
   // Tokens that occur less than min_count times become <unk>, which then is there even if none does; <eos> never does.
   Vocabulary vocabulary(std::uint64_t min_count) const;
 
@@ -35,6 +37,7 @@ class TokenCounter {
   Lines lines_;
   Count what_;
   std::int64_t tokens_ = 0;
+  TextSize text_;
   std::uint64_t line_ends_ = 0;
   WordTable words_;
   std::vector<std::uint64_t> word_counts_;

@@ -7,13 +7,13 @@
 #include <fmt/core.h>
 #include <random>
 #include <string>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
 
 #include "base/errors.h"
 #include "base/log.h"
+#include "base/storage.h"
 
 namespace trellis {
 namespace {
@@ -41,12 +41,6 @@ fs::path checked_place(const fs::path& given) {
 // ".tmp-weights.safetensors-" for a place of that name; a file's name may have 255 bytes.
 std::string prefix_of(const fs::path& place) { return ".tmp-" + place.filename().string().substr(0, 200) + "-"; }
 
-// Waits for whoever looks whether the file was left behind. Where there are no locks, nothing is ever removed.
-void lock(int descriptor) {
-  while (::flock(descriptor, LOCK_EX) != 0 && errno == EINTR) {
-  }
-}
-
 void remove_leftovers(const fs::path& place) {
   const std::string prefix = prefix_of(place);
   std::error_code error;
@@ -55,7 +49,7 @@ void remove_leftovers(const fs::path& place) {
     if (!name.starts_with(prefix) || name.size() != prefix.size() + kUniqueDigits) continue;
     const int descriptor = ::open(entry.path().c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
     if (descriptor < 0) continue;
-    if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) {  // its process has ended
+    if (lock_exclusively(descriptor, Waiting::no) == Locked::here) {  // its process has ended
       log_info("removing what an interrupted run left: {}", entry.path().string());
       ::unlink(entry.path().c_str());
     }
@@ -68,7 +62,7 @@ File create_beside(const fs::path& place) {
   while (true) {
     const std::string unique = fmt::format("{:08x}{:08x}", random(), random());
     File file = File::create(place.parent_path() / (prefix_of(place) + unique));
-    lock(file.descriptor());
+    lock_unfinished(file.descriptor(), file.path(), Waiting::yes);  // for whoever looks whether the file was left behind
     struct stat status {};
     // another process may have taken it for a leftover before it was locked
     if (::fstat(file.descriptor(), &status) != 0 || status.st_nlink > 0) return file;

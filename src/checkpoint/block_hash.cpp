@@ -4,6 +4,7 @@
 #include <vector>
 #include <xxhash.h>
 
+#include "base/stop_request.h"
 #include "mpi/agreement.h"
 #include "plan/shard_range.h"
 
@@ -39,6 +40,7 @@ std::string hash_of_file(const Communicator& communicator, const std::filesystem
     const File file = File::open_to_read(path);
     std::vector<std::byte> block(static_cast<std::size_t>(std::min(size, kHashBlockBytes)));
     for (std::int64_t b = mine.begin; b < mine.end; ++b) {
+      throw_if_stop_requested();
       const std::int64_t offset = b * kHashBlockBytes;
       const std::span<std::byte> part(block.data(), static_cast<std::size_t>(std::min(kHashBlockBytes, size - offset)));
       file.read(offset, part);

@@ -132,7 +132,8 @@ std::optional<std::string> write_rows(hid_t dataset, hid_t transfer, const Tenso
 }
 
 WriteError failure(const std::string& action, const std::string& reason, const fs::path& path) {
-  return WriteError("cannot " + action + ": " + reason, path.string(), "check the disk's space and health");
+  return WriteError("cannot " + action + ": " + reason, path.string(),
+                    "see whether the disk or your quota is full and the disk is healthy; checkpoint.keep says how many checkpoints stay");
 }
 
 }  // namespace
@@ -163,6 +164,7 @@ std::int64_t write_slices(const Communicator& communicator, const fs::path& path
   };
   const Hdf5Properties access(H5Pcreate(H5P_FILE_ACCESS));
   H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18);
+  lock_no_files(access);
   // which duplicates the communicator, so it waits for all
   const bool parallel = together([&] { return H5Pset_fapl_mpio(access, communicator.get(), MPI_INFO_NULL) >= 0; });
   agree(communicator, [&] {
@@ -173,7 +175,8 @@ std::int64_t write_slices(const Communicator& communicator, const fs::path& path
   const Hdf5Properties transfer(H5Pcreate(H5P_DATASET_XFER));
   H5Pset_dxpl_mpio(transfer, H5FD_MPIO_COLLECTIVE);
 
-  const AbortOnFileError no_rank_waits_for_ever;
+  agree(communicator, [&] { File::open_to_write(path); });  // what a rank cannot open is told by the system's reason
+  KeptFileErrors errors(path.parent_path());
   Hdf5File file(together([&] { return H5Fopen(path.c_str(), H5F_ACC_RDWR, access); }));
   agree(communicator, [&] {
     if (!file.valid()) throw failure("open the checkpoint file on all ranks", file.reason(), path);
@@ -192,12 +195,14 @@ std::int64_t write_slices(const Communicator& communicator, const fs::path& path
       bytes += call.rows.size() * slice.info().row_bytes();
     }
     if (!together([&] { return dataset.close(); }) && !fault) fault = dataset.reason();
+    if (const auto reason = errors.take(); reason && !fault) fault = reason;
     agree(communicator, [&] {
       if (fault) throw failure("write dataset " + slice.name, *fault, path);
     });
   }
   agree(communicator, [&] {
     if (!together([&] { return file.close(); })) throw failure("close the checkpoint file", file.reason(), path);
+    if (const auto reason = errors.take()) throw failure("close the checkpoint file", *reason, path);
   });
   return bytes;
 }
@@ -216,7 +221,8 @@ void compare_slices(const fs::path& path, const StateLayout& layout, std::span<c
           // also how a full disk looks: Open MPI's collective writes tell nobody of a failed write
           throw WriteError(fmt::format("dataset {} reads back differently from what was written, after byte {}",
                                        slices[t].name, begin + done),
-                           path.string(), "check the disk's space and health, or try another disk");
+                           path.string(),
+                           "see whether the disk or your quota is full and the disk is healthy, or try another disk");
       }
     }
   }

@@ -16,7 +16,8 @@ void check_slices(const Communicator& communicator, std::span<const TensorSlice>
 
 // Collective. Writes every rank's rows with collective H5Dwrite calls; every rank enters every call, with an empty
 // selection when it has nothing. Gives the bytes that this rank passed to HDF5. Throws the same WriteError on every
-// rank; but an error that MPI reports from within a write ends the job (mpi/file_errors.h).
+// rank, what MPI reports from within a write included; only where MPI cannot open the file on some rank, though the system
+// can, the job ends (mpi/file_errors.h).
 std::int64_t write_slices(const Communicator& communicator, const std::filesystem::path& path,
                           std::span<const TensorSlice> slices);
 

@@ -12,6 +12,7 @@
 
 #include "base/errors.h"
 #include "base/log.h"
+#include "base/storage.h"
 #include "base/system_error.h"
 #include "checkpoint/damage.h"
 
@@ -21,10 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 [[noreturn]] void throw_write_error(int error, const std::string& action, const fs::path& path) {
-  std::string fix = "check the folder's permissions and the file system's health";
-  if (error == ENOSPC || error == EDQUOT || error == EFBIG)
-    fix = "free some space, keep fewer checkpoints, or choose a run folder on another disk";
-  throw WriteError("cannot " + action + ": " + std::strerror(error), path.string(), fix);
+  throw WriteError("cannot " + action + ": " + std::strerror(error), path.string(), write_remedy(error));
 }
 
 }  // namespace
@@ -106,7 +104,7 @@ void File::write_at(std::int64_t offset, std::span<const std::byte> bytes) const
     const ssize_t put =
         ::pwrite(descriptor_, bytes.data() + done, bytes.size() - done, offset + static_cast<off_t>(done));
     if (put < 0 && errno == EINTR) continue;
-    if (put < 0) throw_write_error(errno, "write the file", path_);
+    if (put <= 0) throw_write_error(put < 0 ? errno : ENOSPC, "write the file", path_);
     done += static_cast<std::size_t>(put);
   }
 }
@@ -117,7 +115,8 @@ void File::reserve(std::int64_t size) const {
 }
 
 void File::sync() const {
-  if (::fsync(descriptor_) != 0) throw_write_error(errno, "put the file safely on the disk (fsync)", path_);
+  const int error = bring_to_disk(descriptor_, path_);
+  if (error != 0) throw_write_error(error, "put the file safely on the disk (fsync)", path_);
 }
 
 void File::drop_cached() const { ::posix_fadvise(descriptor_, 0, 0, POSIX_FADV_DONTNEED); }
@@ -136,10 +135,9 @@ std::string read_text(const fs::path& path, std::int64_t largest) {
 void sync_directory(const fs::path& directory) {
   const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) throw_write_error(errno, "open the folder", directory);
-  const int result = ::fsync(descriptor);
-  const int error = errno;
+  const int error = bring_to_disk(descriptor, directory);
   ::close(descriptor);
-  if (result != 0) throw_write_error(error, "put the folder's names safely on the disk (fsync)", directory);
+  if (error != 0) throw_write_error(error, "put the folder's names safely on the disk (fsync)", directory);
 }
 
 void publish_directory(const fs::path& from, const fs::path& to, const fs::path& replaced) {

@@ -1,5 +1,6 @@
 #include "checkpoint/hdf5.h"
 
+#include <fmt/core.h>
 #include <string_view>
 
 namespace trellis::checkpoint {
@@ -7,6 +8,17 @@ namespace trellis::checkpoint {
 void prepare_hdf5() {
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   H5PLset_loading_state(0);
+}
+
+void lock_no_files(hid_t access_properties) {
+  constexpr bool use_locks = false, ignore_where_missing = true;
+  H5Pset_file_locking(access_properties, use_locks, ignore_where_missing);
+}
+
+std::string hdf5_version() {
+  unsigned major = 0, minor = 0, release = 0;
+  H5get_libversion(&major, &minor, &release);
+  return fmt::format("{}.{}.{}", major, minor, release);
 }
 
 std::string hdf5_reason() {

@@ -14,6 +14,13 @@ namespace trellis::checkpoint {
 // before every use of HDF5.
 void prepare_hdf5();
 
+// For files opened with these properties. A checkpoint's are written once under a name that nobody else knows, and never
+// changed after that: locks would add nothing, and fail on some file systems.
+void lock_no_files(hid_t access_properties);
+
+// "1.10.8": of the library that was loaded.
+std::string hdf5_version();
+
 // What the system or HDF5 itself says about the call that has just failed. The next HDF5 call forgets it.
 std::string hdf5_reason();
 

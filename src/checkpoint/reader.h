@@ -1,6 +1,6 @@
 // Opens a finished checkpoint and reads any rows of its tensors, on any number of ranks. Files are treated as hostile
-// until checked: the manifest against its own hash, state.h5 against the manifest's hash before HDF5 sees it, then
-// HDF5's structure against an allow-list (checkpoint/state_file.h).
+// until checked: the manifest against its own hash, state.h5 against the manifest's hash, then its
+// structure, without HDF5, against an allow-list (checkpoint/state_file.h).
 #pragma once
 
 #include <cstdint>
@@ -51,7 +51,7 @@ class CheckpointReader {
   // Throws DataError naming both when the checkpoint's tensor of that name has another type or shape.
   void expect(const TensorInfo& wanted) const;
 
-  // Reads rows [begin, end) of dimension 0 into `destination`, row-major and contiguous. Local, makes no HDF5 call, and
+  // Reads rows [begin, end) of dimension 0 into `destination`, row-major and contiguous. Local, calls no HDF5, and
   // may be called from several threads. Throws MissingInputError when the system does not give them, DataError when the file
   // was cut, InternalError when the rows do not exist.
   void read(const std::string& name, Range rows, void* destination) const;

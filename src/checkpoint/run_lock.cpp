@@ -1,16 +1,14 @@
 #include "checkpoint/run_lock.h"
 
 #include <cerrno>
-#include <chrono>
 #include <cstring>
-#include <fmt/chrono.h>
-#include <fmt/core.h>
-#include <sys/file.h>
+#include <fcntl.h>
 #include <system_error>
 #include <unistd.h>
 
 #include "base/errors.h"
 #include "base/log.h"
+#include "base/storage.h"
 #include "mpi/agreement.h"
 
 namespace trellis {
@@ -20,13 +18,7 @@ namespace fs = std::filesystem;
 using namespace checkpoint;
 
 constexpr const char* kLockFile = "run.lock";
-
-std::string description_of_this_job() {
-  char host[256] = {};
-  gethostname(host, sizeof host - 1);
-  const auto now = std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now());
-  return fmt::format("host {}, process {}, since {:%Y-%m-%d %H:%M:%S} UTC\n", host, getpid(), now);
-}
+constexpr const char* kOwnerFile = "run.owner";
 
 // Printable text only: the file may hold anything.
 std::string holder(const fs::path& path) {
@@ -41,30 +33,48 @@ std::string holder(const fs::path& path) {
   return text.empty() ? "unknown" : text;
 }
 
-File take(const fs::path& directory) {
-  const fs::path path = directory / kLockFile;
+// POSIX's lock of a whole file, held like flock's by the open file: what some file systems know that have no flock.
+Locked lock_all_bytes(int descriptor) {
+  struct flock all {};
+  all.l_type = F_WRLCK;
+  all.l_whence = SEEK_SET;
+  if (::fcntl(descriptor, F_OFD_SETLK, &all) == 0) return Locked::here;
+  return errno == EAGAIN || errno == EACCES ? Locked::by_another : Locked::unknown_here;
+}
+
+void make_folder(const fs::path& directory) {
   std::error_code error;
   fs::create_directories(directory, error);
-  if (error)
-    throw WriteError("cannot create the run folder: " + error.message(), directory.string(), "check its permissions");
-  File file = File::open_or_create(path);
-  if (flock(file.descriptor(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EWOULDBLOCK)
-      throw OutputExistsError("another job is using this run: " + holder(path), directory.string(),
-                              "wait until it ends or stop it, or choose another run folder");
-    log_warning("cannot lock {}: {}; take care that no second job uses this run", path.string(), std::strerror(errno));
-    return file;
+  if (error) {
+    throw WriteError("cannot create the run folder: " + error.message(), directory.string(), write_remedy(error.value()));
   }
-  const std::string text = description_of_this_job();
-  if (ftruncate(file.descriptor(), 0) == 0) file.write_at(0, std::as_bytes(std::span(text)));
-  return file;
 }
 
 }  // namespace
 
+void RunLock::take(const fs::path& directory) {
+  const fs::path path = directory / kLockFile;
+  make_folder(directory);
+  file_ = File::open_or_create(path);
+  Locked locked = lock_exclusively(file_->descriptor(), Waiting::no);
+  const int reason = errno;
+  if (locked == Locked::unknown_here) locked = lock_all_bytes(file_->descriptor());
+  if (locked == Locked::by_another) {
+    throw OutputExistsError("another job is using this run: " + holder(path), directory.string(),
+                            "wait until it ends or stop it, or choose another run folder");
+  }
+  if (locked == Locked::unknown_here) {
+    owner_.emplace(directory / kOwnerFile);
+    log_warning("the file system of {} has no locks ({}): {} guards the run instead, against jobs of this machine only", directory.string(),
+                std::strerror(reason), kOwnerFile);
+  }
+  const std::string text = description_of_this_process() + "\n";
+  if (ftruncate(file_->descriptor(), 0) == 0) file_->write_at(0, std::as_bytes(std::span(text)));
+}
+
 RunLock::RunLock(const Communicator& communicator, const fs::path& run_directory) {
   agree(communicator, [&] {
-    if (communicator.rank() == 0) file_ = take(run_directory);
+    if (communicator.rank() == 0) take(run_directory);
   });
 }
 

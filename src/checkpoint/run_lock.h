@@ -1,7 +1,8 @@
 // One job a run directory. The lock is flock() on run.lock, so it ends with the process however that dies, and a file
-// that a dead job left is no obstacle. The file's text names the holder for the message. Linux carries flock over NFS
-// as a lock of the server; on file systems without locks (some Lustre mounts) a warning says that nothing guards the
-// run.
+// that a dead job left is no obstacle; where a file system has none, the lock that fcntl() gives an open file. The file's
+// text names the holder for the message. Linux carries flock over NFS as a lock of the server. On file systems without
+// any locks (some Lustre mounts, NFS without its lock service) an owner file guards the run against jobs of the same
+// machine (checkpoint/owner_file.h), and a warning says so.
 #pragma once
 
 #include <filesystem>
@@ -9,6 +10,7 @@
 #include <string>
 
 #include "checkpoint/files.h"
+#include "checkpoint/owner_file.h"
 #include "mpi/communicator.h"
 
 namespace trellis {
@@ -22,7 +24,10 @@ class RunLock {
   RunLock& operator=(RunLock&&) = default;
 
  private:
+  void take(const std::filesystem::path& directory);
+
   std::optional<checkpoint::File> file_;  // closing it gives the lock back
+  std::optional<checkpoint::OwnerFile> owner_;
 };
 
 }  // namespace trellis

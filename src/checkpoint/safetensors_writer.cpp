@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "base/errors.h"
+#include "base/stop_request.h"
 #include "checkpoint/atomic_file.h"
 
 namespace trellis {
@@ -72,6 +73,7 @@ void write_tensor(const File& file, std::int64_t offset, const SafetensorsTensor
   }
   std::vector<std::byte> chunk(static_cast<std::size_t>(std::min<std::int64_t>(kChunkBytes, tensor.bytes)));
   for (std::int64_t done = 0; done < tensor.bytes;) {
+    throw_if_stop_requested();
     const std::span<std::byte> part =
         std::span(chunk).first(static_cast<std::size_t>(std::min<std::int64_t>(kChunkBytes, tensor.bytes - done)));
     std::get<FillChunk>(source.data)(done, part);
@@ -92,8 +94,10 @@ void write_safetensors(const fs::path& path, std::span<const SafetensorsSource> 
   try {
     output.file().write_at(0, length);
     output.file().write_at(kSafetensorsLengthBytes, std::as_bytes(std::span(header)));
-    for (std::size_t t = 0; t < layout.tensors.size(); ++t)
+    for (std::size_t t = 0; t < layout.tensors.size(); ++t) {
+      throw_if_stop_requested();
       write_tensor(output.file(), buffer_offset + layout.tensors[t].offset, layout.tensors[t], *layout.sources[t]);
+    }
     output.commit();
   } catch (const WriteError& error) {  // names the hidden file
     throw WriteError(error.fact(), path.string(), error.fix());

@@ -21,11 +21,9 @@ struct StateLayout {
 // for a full disk above all: afterwards the file can be filled without taking another block.
 StateLayout create_state_file(const std::filesystem::path& path, std::span<const TensorInfo> tensors);
 
-// The opening policy: where the tensors lie in an existing file, after checking that the file holds exactly these
-// tensors and nothing that HDF5 could follow elsewhere or expand: hard links to the named datasets only; contiguous
-// layout; types and shapes as given; no attributes, filters, external or virtual storage; all bytes inside the file,
-// none shared. Call it only on a file whose hash has been verified, where there is one. Throws DataError. Plain, serial
-// HDF5.
+// The opening policy: where the tensors lie in an existing file, after checking that the file is of the narrow kind
+// that corpus/hdf5_structure.h accepts and holds exactly these tensors, with types and shapes as given, and no
+// attributes. Calls no HDF5, so it may see any file. Throws DataError; MissingInputError when it cannot be opened.
 StateLayout check_state_file(const std::filesystem::path& path, std::span<const TensorInfo> tensors);
 
 }  // namespace trellis::checkpoint

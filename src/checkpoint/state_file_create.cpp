@@ -2,6 +2,8 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/errors.h"
@@ -25,6 +27,7 @@ Hdf5File create_file(const fs::path& path) {
   const Hdf5Properties access(H5Pcreate(H5P_FILE_ACCESS));
   H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18);
   H5Pset_fapl_sec2(access);
+  lock_no_files(access);
   const Hdf5Properties creation(H5Pcreate(H5P_FILE_CREATE));
   H5Pset_obj_track_times(creation, false);
   return Hdf5File(H5Fcreate(path.c_str(), H5F_ACC_EXCL, creation, access));
@@ -72,9 +75,23 @@ void copy_structure(const File& from, const File& to, std::span<const TensorInfo
   }
 }
 
+// The limit of file sizes counts for files in memory, too, and HDF5 does not survive a write beyond it: what comes near is refused
+// before.
+void expect_size_allowed(const fs::path& path, std::span<const TensorInfo> tensors) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
+  constexpr std::int64_t structure = 16 << 10, structure_a_tensor = 1 << 10;  // at most
+  std::int64_t bytes = structure;
+  for (const TensorInfo& tensor : tensors) bytes += structure_a_tensor + tensor.bytes();
+  if (static_cast<rlim_t>(bytes) <= limit.rlim_cur) return;
+  throw WriteError(fmt::format("{}: about {} bytes, and this process may write {} to a file", std::strerror(EFBIG), bytes, limit.rlim_cur), path.string(),
+                   "raise the limit of file sizes (ulimit -f)");
+}
+
 }  // namespace
 
 StateLayout create_state_file(const fs::path& path, std::span<const TensorInfo> tensors) {
+  expect_size_allowed(path, tensors);
   prepare_hdf5();
   const File memory = File::in_memory();
   StateLayout layout;

@@ -44,10 +44,7 @@ void create_temporary(const Places& places) {
 }
 
 std::map<std::string, std::string> library_versions() {
-  unsigned major = 0, minor = 0, release = 0;
-  H5get_libversion(&major, &minor, &release);
-  return {
-      {"trellis", kVersion}, {"hdf5", fmt::format("{}.{}.{}", major, minor, release)}, {"mpi", MpiSession::library()}};
+  return {{"trellis", kVersion}, {"hdf5", hdf5_version()}, {"mpi", MpiSession::library()}};
 }
 
 // Rank 0 alone tells the others how it laid out the file.
@@ -65,6 +62,20 @@ StateLayout lay_out(const Communicator& communicator, const fs::path& path, std:
   return layout;
 }
 
+// What is wrong with a file that has just been written is a failed write, whatever a reader would call it.
+template <class Function>
+auto reading_back(Function&& function) {
+  try {
+    return function();
+  } catch (const WriteError&) {
+    throw;
+  } catch (const Error& error) {
+    if (error.code() == ExitCode::internal) throw;
+    throw WriteError("what was written cannot be read back: " + error.fact(), error.where(),
+                     "see whether the disk is full or faulty (the system log tells), or try another disk");
+  }
+}
+
 // By the last rank to come here everything is on the disk: opened once more as a reader would, then given its name.
 void finish(const Places& places, const Manifest& manifest, const StateLayout& layout) {
   const fs::path path = places.temporary / kManifestFile;
@@ -74,14 +85,29 @@ void finish(const Places& places, const Manifest& manifest, const StateLayout& l
     file.write_at(0, std::as_bytes(std::span(text)));
     file.sync();
   }
-  const Manifest reread = parse_manifest(read_text(path, kLargestManifestBytes), path.string());
-  if (check_state_file(places.temporary / kStateFile, reread.tensors) != layout)
+  const StateLayout reread = reading_back([&] {
+    const Manifest written = parse_manifest(read_text(path, kLargestManifestBytes), path.string());
+    return check_state_file(places.temporary / kStateFile, written.tensors);
+  });
+  if (reread != layout)
     throw WriteError("the finished file's layout differs from the planned one", places.temporary.string(),
                      "the disk or the MPI library's file access is faulty: try another disk");
   sync_directory(places.temporary);
   publish_directory(places.temporary, places.final_place, places.replaced);
   sync_directory(places.root);
   if (fs::exists(places.replaced)) remove_directory(places.replaced);
+}
+
+// Collective; errors are agreed within.
+std::string hash_written(const Communicator& communicator, const fs::path& path, std::int64_t bytes) {
+  std::optional<Error> error;
+  try {
+    return hash_of_file(communicator, path, bytes);
+  } catch (const Agreement&) {
+    error = current_error();
+  }
+  agree(communicator, [&] { reading_back([&] { throw *error; }); });
+  return {};
 }
 
 std::int64_t write_temporary(const Communicator& communicator, const Places& places, std::int64_t step,
@@ -97,13 +123,13 @@ std::int64_t write_temporary(const Communicator& communicator, const Places& pla
     file.sync();
     file.drop_cached();
   });
-  agree(communicator, [&] { compare_slices(state_file, layout, slices); });
+  agree(communicator, [&] { reading_back([&] { compare_slices(state_file, layout, slices); }); });
 
   Manifest manifest;
   manifest.step = step;
   for (const TensorSlice& slice : slices) manifest.tensors.push_back(slice.info());
   manifest.state_bytes = layout.file_bytes;
-  manifest.state_hash = hash_of_file(communicator, state_file, layout.file_bytes);
+  manifest.state_hash = hash_written(communicator, state_file, layout.file_bytes);
   manifest.state = state;
   manifest.libraries = library_versions();
   agree(communicator, [&] {

@@ -4,9 +4,7 @@
 // A checkpoint appears complete or not at all. It is written into a ".tmp-" folder beside its place, brought to the
 // disk (fsync), read back and compared with the memory it came from, hashed, and only then renamed. Every phase ends
 // with all ranks agreeing that it worked; an error on any rank is thrown alike on all, the temporary folder is removed,
-// and the checkpoints that were there before are untouched. One case ends the job instead, with the same exit code and
-// the folder left to remove_stale: MPI reporting an error from within a collective write, after which HDF5's ranks
-// cannot meet again.
+// and the checkpoints that were there before are untouched: the caller may go on and try again later.
 #pragma once
 
 #include <cstdint>

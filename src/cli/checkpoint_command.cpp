@@ -4,7 +4,8 @@
 #include <algorithm>
 
 #include "base/log.h"
-#include "base/version.h"
+#include "base/output.h"
+#include "base/stop_request.h"
 #include "checkpoint/run_lock.h"
 #include "cli/chosen_checkpoint.h"
 #include "cli/commands.h"
@@ -12,16 +13,21 @@
 #include "cli/ranks_environment.h"
 #include "config/command_line.h"
 #include "config/settings_io.h"
+#include "config/settings_ranks.h"
 #include "config/settings_validate.h"
 #include "mpi/agreement.h"
+#include "mpi/same_on_all.h"
 #include "report/format.h"
 #include "train/checkpointing.h"
 #include "train/dataset.h"
 #include "train/from_settings.h"
+#include "train/given_weights.h"
 #include "train/lstm_weights.h"
 #include "train/make_task.h"
 #include "train/published_weights.h"
+#include "train/rank_facts.h"
 #include "train/run_directory.h"
+#include "train/shared_directory.h"
 
 namespace trellis {
 namespace {
@@ -30,7 +36,8 @@ UsageError usage_error(const std::string& what, const std::string& fix) { return
 
 struct ImportFlags {
   std::string weights, lstm, data, run, words_file;
-  std::vector<std::string> config, words;
+  std::vector<std::string> config, words, allow;
+  AllowedDifferences allowed;
 
   CommandLine line() {
     CommandLine line("trellis checkpoint import (--weights FILE | --lstm FILE) --config FILE --data DIR --run DIR [flags] [section.option=value...]",
@@ -39,25 +46,34 @@ struct ImportFlags {
                      "docs/weights.md has the names, and how to make such a file of the authors' pickles.");
     line.section("What")
         .add("weights", "FILE", "weights of a trellis network under the names of the paper's authors; exactly the network of the settings", weights)
+        .on_ranks(CommandLine::OnRanks::place)
         .add("lstm", "FILE",
              "weights of PyTorch's nn.LSTM, which the network then equals: model.hidden = layers * width, model.outputs = width, model.embedding = "
              "input width, model.groups = layers or 0, model.weight_norm = false, model.levels at least train.window + layers - 1. May hold "
              "encoder.weight (which is the decoder's, too) and decoder.bias besides; what is not there is drawn as train would",
              lstm)
+        .on_ranks(CommandLine::OnRanks::place)
         .add("words", "FILE",
-             "the words of the rows of encoder.weight, one a line; without it the rows are in the order of the corpus's vocabulary", words_file);
+             "the words of the rows of encoder.weight, one a line; without it the rows are in the order of the corpus's vocabulary", words_file)
+        .on_ranks(CommandLine::OnRanks::place)
+        .add_repeated("allow", "KEY[,KEY...]", AllowedDifferences::meaning(), allow);
     line.section("The run")
         .add_repeated("config", "FILE", "settings in INI form; may be given several times, later files win", config)
+        .on_ranks(CommandLine::OnRanks::place)
         .add("data", "DIR", "corpus directory made by trellis-preprocess, to train or evaluate on", data)
+        .on_ranks(CommandLine::OnRanks::place)
         .add("run", "DIR", "the run directory to make", run)
+        .on_ranks(CommandLine::OnRanks::place)
         .positional("section.option=value", "settings that win over the files", words);
     return line;
   }
 
-  void check() const {
+  void check() {
     if (weights.empty() == lstm.empty()) throw usage_error("give either --weights or --lstm", "trellis checkpoint import --help explains");
     if (data.empty()) throw usage_error("--data is missing", "give --data; trellis checkpoint import --help explains");
     if (run.empty()) throw usage_error("--run is missing", "give --run; trellis checkpoint import --help explains");
+    if (!lstm.empty() && !allow.empty()) throw usage_error("--allow is for --weights", "leave it out: an LSTM's file names no network");
+    allowed = AllowedDifferences(allow);
   }
 };
 
@@ -72,8 +88,9 @@ void validate_to_import(const LoadedSettings& loaded) {
   validate(settings, loaded.origins);
 }
 
-// Fills `weights`, which hold initial values.
-void read_weights(const ImportFlags& flags, const Settings& settings, const Dataset& data, const TrellisShape& shape, Parameters& weights) {
+// Fills `weights`, which hold initial values. Gives back what is to be told as a warning.
+std::vector<std::string> read_weights(const ImportFlags& flags, const Settings& settings, const Dataset& data, const TrellisShape& shape,
+                                      Parameters& weights) {
   const SafetensorsFile file = SafetensorsFile::open(flags.weights.empty() ? flags.lstm : flags.weights);
   if (!flags.lstm.empty()) expect_lstm_shape(shape, lstm_size(file), longest_window(settings));
   WordRows words;
@@ -81,17 +98,23 @@ void read_weights(const ImportFlags& flags, const Settings& settings, const Data
     if (!data.is_text()) throw UsageError("--words is for texts, and this is a corpus of sequences", flags.data, "leave it out");
     words = WordRows(flags.words_file, data.text().load_vocabulary(), shape.cutoffs);
   }
+  TakingNetwork taking{.settings = settings, .data = data.identity(), .rows_known = !words.empty()};
+  if (!words.empty()) taking.data["hash"] = words.vocabulary_hash();
   if (flags.lstm.empty()) {
+    std::vector<std::string> told = expect_same_network(known_network(file), taking, flags.allowed);
     read_published_weights(file, shape, words, weights);
-    return;
+    return told;
   }
   const std::vector<std::string> absent = read_lstm_weights(file, shape, words, weights);
   if (!absent.empty()) log_info("not in {}, hence initial values of seed {}: {}", flags.lstm, settings.train.seed, fmt::join(absent, ", "));
+  const bool has_words = std::find(absent.begin(), absent.end(), "embedding") == absent.end();
+  if (!data.is_text() || !has_words || !words.empty()) return {};
+  return {fmt::format("{} does not say which words its rows are: their order is taken to be that of the corpus's vocabulary", flags.lstm)};
 }
 
 ExitCode import_weights(const Ranks& ranks, const MpiSession& session, const ImportFlags& flags, const LoadedSettings& loaded) {
   const Settings& settings = loaded.settings;
-  use_threads(settings.train.threads, session);
+  use_threads(settings.train.threads, session, ranks);
   const RunDirectory directory(flags.run);
   directory.refuse_existing(ranks.world);
   const Dataset data = agree(ranks.world, [&] {
@@ -100,26 +123,34 @@ ExitCode import_weights(const Ranks& ranks, const MpiSession& session, const Imp
     opened.expect_settings(settings);
     return opened;
   });
+  Facts given = facts_of(settings);
+  append(given, corpus_facts(data));
+  expect_same_on_all(ranks.world, given);
   const TrellisShape shape = agree(ranks.world, [&] { return shape_from(settings, data.vocabulary_size()); });
   const at::TensorOptions options = number_type_from(settings);
   const MeshGroups groups = make_mesh_groups({.data = ranks.size()}, ranks.group, {});  // the weights read are whole
-  const std::unique_ptr<Task> task = make_training_task(ranks, groups, data, settings, shape, options);
+  const std::unique_ptr<Task> task = make_training_task(ranks, groups, data, settings, shape, 1, options);
   TrainingStep training(groups, *task, optimizer_rule_from(settings), options);
-  agree(ranks.world, [&] {
+  const std::vector<std::string> told = agree(ranks.world, [&] {
     initialize(training.weights(), initial_values_from(settings), settings.train.seed);
-    read_weights(flags, settings, data, shape, training.weights());
+    return read_weights(flags, settings, data, shape, training.weights());
   });
+  expect_same_on_all(ranks.world, {weights_fact(training.weights())});
+  warn_once(ranks, told);
   RunState state;
   if (settings.optimizer.averaging == Averaging::always) {
     training.optimizer().begin_averaging();
     state.averaged_updates = 0;
   }
 
+  agree(ranks.world, [] { throw_if_stop_requested(); });
+  const AnswersStops to_the_end;  // a checkpoint that is begun is finished
   const RunLock lock(ranks.world, directory.path());
+  expect_shared(ranks.world, directory);
   directory.write_settings(ranks.world, to_ini(settings));
   const WriteReport report = save_checkpoint(ranks, directory.checkpoints(), training, {.run = state, .settings = settings, .data = data.identity()});
   if (ranks.rank() == 0) {
-    fmt::print("{}: {} parameters\n", report.path.string(), format_count(static_cast<double>(training.weights().layout().count())));
+    print_output("{}: {} parameters\n", report.path.string(), format_count(static_cast<double>(training.weights().layout().count())));
   }
   return ExitCode::done;
 }
@@ -148,7 +179,8 @@ struct ExportFlags {
                      "docs/weights.md has the names.");
     line.section("Flags");
     chosen.add_flags(line);
-    line.add("weights", "FILE", "the file to write; nothing is overwritten", weights);
+    line.add("weights", "FILE", "the file to write; nothing is overwritten", weights)
+        .on_ranks(CommandLine::OnRanks::place);
     return line;
   }
 
@@ -160,6 +192,7 @@ struct ExportFlags {
 
 ExitCode export_weights(const Ranks& ranks, const ExportFlags& flags) {
   const CheckpointReader reader = flags.chosen.open(ranks);
+  expect_same_on_all(ranks.world, {agree(ranks.world, [&] { return checkpoint_fact(reader); })});
   agree(ranks.world, [&] {
     if (ranks.rank() != 0) return;
     const CheckpointState state = read_state(reader);
@@ -175,9 +208,8 @@ ExitCode export_weights(const Ranks& ranks, const ExportFlags& flags) {
     const TrellisShape shape = shape_from(state.settings, vocabulary);
     Parameters weights(ParameterLayout(shape), number_type_from(state.settings));
     load_weights(reader, weights);
-    write_published_weights(flags.weights, shape, weights,
-                            {{"format", "pt"}, {"program", fmt::format("trellis {}", kVersion)}, {"step", std::to_string(reader.step())}});
-    fmt::print("{}: the weights of {}\n", flags.weights, reader.path().string());
+    write_published_weights(flags.weights, shape, weights, network_metadata(state));
+    print_output("{}: the weights of {}\n", flags.weights, reader.path().string());
   });
   return ExitCode::done;
 }

@@ -15,8 +15,10 @@ namespace trellis {
 
 void ChosenCheckpoint::add_flags(CommandLine& line) {
   line.add("run", "DIR", "a run: its best checkpoint, or its newest if it was never validated", run)
+      .on_ranks(CommandLine::OnRanks::place)
       .add("which", "best|newest", "which checkpoint of the run", which)
-      .add("checkpoint", "DIR", "one checkpoint instead of a run", checkpoint);
+      .add("checkpoint", "DIR", "one checkpoint instead of a run", checkpoint)
+      .on_ranks(CommandLine::OnRanks::place);
 }
 
 void ChosenCheckpoint::check() const {

@@ -1,12 +1,11 @@
 #include "cli/dispatch.h"
 
-#include <cstdio>
-#include <exception>
 #include <fmt/core.h>
 #include <vector>
 
+#include "base/current_error.h"
 #include "base/errors.h"
-#include "base/log.h"
+#include "base/output.h"
 #include "base/version.h"
 #include "config/command_line.h"
 
@@ -27,11 +26,11 @@ int run_named(const std::string& program, const std::string& help, std::span<con
   if (arguments.empty()) throw UsageError("no command given", "command line", program + " --help lists the commands");
   const std::string& name = arguments.front();
   if (name == "--help" || name == "-h") {
-    fmt::print("{}", help);
+    write_output(help);
     return 0;
   }
   if (name == "--version") {
-    fmt::print("{} {}\n", program, kVersion);
+    print_output("{} {}\n", program, kVersion);
     return 0;
   }
   std::vector<std::string> names;
@@ -46,23 +45,17 @@ int run_named(const std::string& program, const std::string& help, std::span<con
 
 }  // namespace
 
-void expect_output_written() {
-  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
-  throw WriteError("what was printed could not be written in full", "standard output", "check the space left where it goes to");
-}
-
 int dispatch(const std::string& program, const std::string& summary, std::span<const Command> commands,
              std::span<const std::string> arguments) {
   try {
     const int code = run_named(program, help_text(program, summary, commands), commands, arguments);
     expect_output_written();
     return code;
-  } catch (const Error& error) {
-    log_error("{}", error.what());
+  } catch (...) {
+    const Error error = current_error();
+    const bool unforeseen = error.code() == ExitCode::internal && error.fix().empty();
+    log_ending(error, unforeseen ? "\n  fix:   this is a fault of the program: please report it with the command line" : "");
     return static_cast<int>(error.code());
-  } catch (const std::exception& error) {
-    log_error("{}\n  fix:   this is a fault of the program: please report it with the command line", error.what());
-    return static_cast<int>(ExitCode::internal);
   }
 }
 

@@ -14,11 +14,8 @@ struct Command {
 };
 
 // Runs the command that `arguments` (argv without the program) names and returns the exit code: 2 without a command or
-// with an unknown one, an Error's own code, 70 for any other exception. Help and version go to standard output.
+// with an unknown one, else what current_error() says of an exception. Help and version go to standard output.
 int dispatch(const std::string& program, const std::string& summary, std::span<const Command> commands,
              std::span<const std::string> arguments);
-
-// Throws WriteError unless all that was printed on standard output has arrived; before a program ends.
-void expect_output_written();
 
 }  // namespace trellis

@@ -1,7 +1,7 @@
 // trellis generate: text from a language model, token by token.
 #include <fcntl.h>
 #include <fmt/core.h>
-#include <signal.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "base/log.h"
+#include "base/stop_request.h"
 #include "base/system_error.h"
 #include "cli/chosen_checkpoint.h"
 #include "cli/commands.h"
@@ -29,7 +30,6 @@
 #include "train/compute_device.h"
 #include "train/dataset.h"
 #include "train/from_settings.h"
-#include "train/signals.h"
 
 namespace trellis {
 namespace {
@@ -97,7 +97,11 @@ std::string read_all(const std::string& path) {
   std::string text;
   std::array<char, 65536> block;
   while (true) {
-    const ssize_t got = uninterrupted([&] { return ::read(descriptor, block.data(), block.size()); });
+    pollfd waiting{descriptor, POLLIN, 0};  // somebody may be typing, and end it with Ctrl-C
+    throw_if_stop_requested();
+    if (::poll(&waiting, 1, 100) <= 0) continue;
+    const ssize_t got = ::read(descriptor, block.data(), block.size());
+    if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw_unreadable(standard_input ? "standard input" : path, errno);
     if (got == 0) return text;
     text.append(block.data(), static_cast<std::size_t>(got));
@@ -107,8 +111,6 @@ std::string read_all(const std::string& path) {
 // Standard output, unbuffered: who reads sees every token when it is there.
 class TextOutput {
  public:
-  TextOutput() { ::signal(SIGPIPE, SIG_IGN); }
-
   // false when nobody reads any more, which is no error: there is no use in going on. Throws WriteError.
   bool write(std::string_view text) {
     while (!text.empty()) {
@@ -167,9 +169,9 @@ ExitCode generate_text(const GenerateFlags& flags, const Beginning& start, const
   TextOutput output;
   bool read_by_someone = !flags.echo || output.write(start.text);
   stream.read(start.tokens);
-  const SignalRequests signals;
+  const AnswersStops answers_stops;
   std::int64_t drawn = 0;
-  while (drawn < flags.tokens && read_by_someone && !signals.stop_requested()) {
+  while (drawn < flags.tokens && read_by_someone && !stop_requested()) {
     const at::Tensor log_probabilities = stream.log_probabilities();
     std::int64_t token = 0;
     try {
@@ -191,7 +193,7 @@ ExitCode generate(const Ranks& ranks, const MpiSession& session, const GenerateF
     throw AgreedError<ExitCode::wrong_flags>(fmt::format("trellis generate is one process, but mpirun has started {}", ranks.size()), "command line",
                                              "start it without mpirun", ranks.size());
   }
-  use_threads(static_cast<int>(flags.threads), session);
+  use_threads(flags.threads, session, ranks);
   std::string prompt = flags.prompt_file.empty() ? flags.prompt : read_all(flags.prompt_file);
   const CheckpointReader reader = flags.chosen.open(ranks);
   const std::string checkpoint = reader.path().string();

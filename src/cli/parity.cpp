@@ -4,12 +4,16 @@
 #include <fmt/format.h>
 
 #include "base/errors.h"
+#include "base/output.h"
+#include "base/self_watch.h"
 #include "base/version.h"
 #include "cli/ranks_environment.h"
 #include "config/command_line.h"
 #include "config/setting_values.h"
 #include "mpi/agreement.h"
+#include "mpi/same_on_all.h"
 #include "train/compute_device.h"
+#include "train/rank_facts.h"
 
 namespace trellis {
 
@@ -34,6 +38,7 @@ struct ParityFlags {
         .add("mesh", "D,P,V,CHUNKS", "data, pipeline, vocabulary (replicated, stages, world or a number) and chunks of time, as the settings\n"
              "of [mesh]; D times P ranks", mesh)
         .add("weights", "FILE", "safetensors file with the weights, under the authors' parameter names", weights)
+        .on_ranks(CommandLine::OnRanks::place)
         .add_switch("quiet", "one line a file: its largest error", quiet)
         .positional("FILE", "parity files", files);
     return line;
@@ -104,13 +109,19 @@ bool replay(const ParityFlags& flags, const std::string& path, at::TensorOptions
     const bool within = result.error <= limit;
     passed = passed && within;
     if (result.error >= worst.error) worst = result;
-    if (prints && !flags.quiet) fmt::print("{} step {} {:<24} {:.2e}{}\n", path, result.step, result.quantity, result.error, within ? "" : "  ABOVE THE LIMIT");
+    if (prints && !flags.quiet) print_output("{} step {} {:<24} {:.2e}{}\n", path, result.step, result.quantity, result.error, within ? "" : "  ABOVE THE LIMIT");
   }
   if (prints) {
-    fmt::print("{}: {} {}: largest error {:.2e} (step {}, {}), limit {:.0e}\n", path, flags.dtype, passed ? "passed" : "FAILED", worst.error,
+    print_output("{}: {} {}: largest error {:.2e} (step {}, {}), limit {:.0e}\n", path, flags.dtype, passed ? "passed" : "FAILED", worst.error,
                worst.step, worst.quantity, limit);
   }
   return passed;
+}
+
+Facts file_facts(const std::vector<std::string>& files) {
+  Facts facts;
+  for (std::size_t n = 0; n < files.size(); ++n) facts.push_back(file_fact(fmt::format("FILE {}", n + 1), files[n]));
+  return facts;
 }
 
 ExitCode replay_all(const ParityFlags& flags, at::Device place, const ReplayMesh& mesh) {
@@ -126,12 +137,13 @@ int parity_command(const std::vector<std::string>& arguments) {
   ParityFlags flags;
   CommandLine line = flags.line();
   switch (line.parse(arguments)) {
-    case CommandLine::Parsed::help: fmt::print("{}", line.help()); return 0;
-    case CommandLine::Parsed::version: fmt::print("parity {}\n", kVersion); return 0;
+    case CommandLine::Parsed::help: write_output(line.help()); return 0;
+    case CommandLine::Parsed::version: print_output("parity {}\n", kVersion); return 0;
     case CommandLine::Parsed::ready: break;
   }
   flags.check();
   if (flags.mesh.empty()) {
+    const SelfWatch watch;
     const MeshGroups alone = lone_mesh_groups();
     return static_cast<int>(replay_all(flags, flags.device == "cuda" ? first_gpu() : at::Device(at::kCPU), {alone}));
   }
@@ -140,6 +152,7 @@ int parity_command(const std::vector<std::string>& arguments) {
   CommandLine again = parsed_again.line();
   return run_on_ranks(again, arguments, [] { return true; }, [&](const Ranks& ranks, const MpiSession&) {
     at::set_num_threads(1);
+    expect_same_on_all(ranks.world, agree(ranks.world, [&] { return file_facts(flags.files); }));
     // more stages than a case has levels are refused where the levels are known
     const Mesh mesh = agree(ranks.world, [&] { return make_mesh(ranks.size(), settings.data, settings.pipeline, settings.vocabulary, settings.pipeline); });
     const at::Device device = choose_device(ranks.world, flags.device == "cuda" ? DeviceChoice::cuda : DeviceChoice::cpu);

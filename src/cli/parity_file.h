@@ -7,15 +7,15 @@
 #include <string>
 #include <vector>
 
+#include "corpus/file.h"
+#include "corpus/hdf5_structure.h"
+
 namespace trellis {
 
 class ParityFile {
  public:
-  // Throws MissingInputError or DataError.
+  // Checks all of the file's structure; calls no HDF5. Throws MissingInputError or DataError.
   explicit ParityFile(const std::string& path);
-  ~ParityFile();
-  ParityFile(const ParityFile&) = delete;
-  ParityFile& operator=(const ParityFile&) = delete;
 
   const std::string& path() const { return path_; }
   const nlohmann::json& config() const { return config_; }
@@ -26,8 +26,11 @@ class ParityFile {
   at::Tensor read(const std::string& name) const;
 
  private:
+  const Hdf5Dataset* find(const std::string& name) const;  // null where there is none
+
   std::string path_;
-  long long file_ = -1;
+  File file_;
+  Hdf5Structure structure_;
   nlohmann::json config_;
 };
 

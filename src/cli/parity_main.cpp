@@ -1,23 +1,19 @@
 // The program `parity`: see cli/parity.h.
-#include <cstdio>
-#include <exception>
-
-#include "base/errors.h"
-#include "base/log.h"
-#include "cli/dispatch.h"
+#include "base/current_error.h"
+#include "base/output.h"
+#include "base/process_start.h"
 #include "cli/parity.h"
 #include "config/command_line.h"
 
 int main(int argc, char** argv) {
+  trellis::prepare_process();
   try {
     const int code = trellis::parity_command(trellis::arguments_of(argc, argv));
     trellis::expect_output_written();
     return code;
-  } catch (const trellis::Error& error) {
-    trellis::log_error("{}", error.what());
+  } catch (...) {
+    const trellis::Error error = trellis::current_error();
+    trellis::log_ending(error);
     return static_cast<int>(error.code());
-  } catch (const std::exception& error) {
-    trellis::log_error("{}", error.what());
-    return static_cast<int>(trellis::ExitCode::internal);
   }
 }

@@ -4,19 +4,24 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/output.h"
 #include "cli/commands.h"
 #include "cli/plan_report.h"
 #include "cli/ranks_environment.h"
 #include "config/command_line.h"
 #include "config/settings_io.h"
+#include "config/settings_ranks.h"
 #include "config/settings_validate.h"
 #include "corpus/vocabulary.h"
 #include "mpi/agreement.h"
+#include "mpi/same_on_all.h"
 #include "plan/mesh_search.h"
 #include "train/compute_device.h"
 #include "train/dataset.h"
 #include "train/from_settings.h"
 #include "train/measured_rates.h"
+#include "train/rank_facts.h"
+#include "train/run_calendar.h"
 #include "train/run_numbers_from.h"
 
 namespace trellis {
@@ -36,12 +41,15 @@ struct PlanFlags {
     CommandLine line(
         "trellis plan --config FILE --ranks N (--data DIR | --vocabulary N) [flags] [section.option=value...]",
         "Predicts memory, traffic and time of a step for every mesh of so many ranks - replicas, stages, ranks that share the\n"
-        "vocabulary, chunks - and lists them best first. What [mesh] says in the file or on the command line is kept. Numbers of\n"
-        "the machine are assumed, or measured with --measure, by one process or, with messages, under mpirun.");
+        "vocabulary, chunks - and lists them best first; with a corpus also the time of a pass and of the whole run. What [mesh] says\n"
+        "in the file or on the command line is kept. Numbers of the machine are assumed, or measured with --measure, by one process\n"
+        "or, with messages, under mpirun.");
     line.section("What is planned")
         .add_repeated("config", "FILE", "settings in INI form; may be given several times, later files win", config)
+        .on_ranks(CommandLine::OnRanks::place)
         .add("ranks", "N", "ranks to plan for; 0: those that are running, with --measure", ranks, {0, 1 << 20})
         .add("data", "DIR", "corpus directory: its vocabulary and how often its words occur", data)
+        .on_ranks(CommandLine::OnRanks::place)
         .add("vocabulary", "N", "words, where there is no corpus yet; they then follow Zipf's law", vocabulary, {0, 1'000'000'000})
         .positional("section.option=value", "settings that win over the file", words);
     line.section("The machine")
@@ -122,16 +130,38 @@ struct PlanFlags {
     return run;
   }
 
+  PlanLength length(const RunNumbers& run) const {
+    const Settings& settings = loaded.settings;
+    PlanLength length{.scored_in_step = static_cast<double>(run.lanes * run.scored_steps() * run.accumulate)};
+    if (data.empty()) {
+      if (settings.train.steps == 0) return length;
+      length.total_steps = settings.train.steps;
+      length.text = fmt::format("the run ends at step {} (train.steps); with --data also by train.epochs, and with its validations", settings.train.steps);
+      return length;
+    }
+    const Dataset dataset = Dataset::open(data);
+    const std::int64_t of_pass = steps_of_text_pass(dataset.text().tokens("train"), settings.train, "split 'train' of " + data);
+    const bool validates = dataset.has_split("valid");
+    length.calendar = run_calendar(settings, of_pass, validates);
+    length.total_steps = length.calendar->total_steps;
+    if (validates) length.scored_in_validation = static_cast<double>(dataset.text().tokens("valid"));
+    length.text = end_text(settings.train, of_pass);
+    return length;
+  }
+
   void print(const RunNumbers& run, const Rates& known, int for_ranks) const {
     const std::vector<PlanReport> reports = search_meshes(run, for_ranks, mesh_wishes_from(loaded.settings, loaded.origins), known);
-    const PlanHeading heading{.ranks = for_ranks, .measured = measure};
-    fmt::print("{}", json ? plan_json(run, known, heading, reports) : plan_table(run, known, heading, reports, static_cast<int>(top)));
+    const PlanHeading heading{.ranks = for_ranks, .measured = measure, .length = length(run)};
+    write_output(json ? plan_json(run, known, heading, reports) : plan_table(run, known, heading, reports, static_cast<int>(top)));
   }
 };
 
 ExitCode measure_and_print(const PlanFlags& flags, const Ranks& ranks, const MpiSession& session) {
   const Settings& settings = flags.loaded.settings;
-  use_threads(settings.train.threads, session);
+  Facts given = facts_of(settings);
+  if (!flags.data.empty()) append(given, agree(ranks.world, [&] { return corpus_facts(Dataset::open(flags.data)); }));
+  expect_same_on_all(ranks.world, given);
+  use_threads(settings.train.threads, session, ranks);
   const int for_ranks = flags.ranks > 0 ? static_cast<int>(flags.ranks) : ranks.size();
   const at::Device device = choose_device(ranks.world, settings.train.device);
   const MeshGroups groups = mesh_groups_on(ranks, device, Mesh{.data = ranks.size()});

@@ -62,11 +62,17 @@ std::string rates_text(const Rates& rates, const PlanHeading& heading) {
   return text + (heading.measured ? ": measured here" : ": assumed; --measure takes those of this machine");
 }
 
-std::string row_of(std::size_t number, const PlanReport& report, const Rates& rates) {
-  return fmt::format("{:>3}  {:>4} x {:<4}  {:>10}  {:>6}  {:>8}  {:>8}  {:>6.1f} %  {:>5.1f} %  {:>10}{}\n", number, report.mesh.data,
+PartSeconds part_seconds(const PlanLength& length, const PlanReport& report) {
+  return {.step = report.time.total(), .validation = likely_validation_seconds(length.scored_in_validation, report.time.total(), length.scored_in_step)};
+}
+
+std::string duration_or_none(const std::optional<double>& seconds) { return seconds ? format_duration(*seconds) : "-"; }
+
+std::string row_of(std::size_t number, const PlanReport& report, const Rates& rates, const PlanLength& length) {
+  return fmt::format("{:>3}  {:>4} x {:<4}  {:>10}  {:>6}  {:>8}  {:>8}  {:>6.1f} %  {:>5.1f} %  {:>10}  {:>7}  {:>7}{}\n", number, report.mesh.data,
                      report.mesh.pipeline, report.mesh.vocabulary, report.chunks, seconds_text(report.time.total()),
                      format_count(report.tokens_per_second), 100 * report.efficiency, 100 * report.bubble,
-                     format_bytes(report.memory.total()),
+                     format_bytes(report.memory.total()), duration_or_none(pass_seconds(length, report)), duration_or_none(run_seconds(length, report)),
                      rates.device_memory == 0           ? ""
                      : report.fits(rates.device_memory) ? "  fits"
                                                         : "  too large");
@@ -99,6 +105,21 @@ std::string best_of(const RunNumbers& run, const PlanReport& best) {
 
 }  // namespace
 
+std::optional<double> pass_seconds(const PlanLength& length, const PlanReport& report) {
+  if (!length.calendar) return std::nullopt;
+  RunParts parts = parts_between(*length.calendar, 0, length.calendar->steps_of_pass);
+  parts.checkpoints = 0;
+  return seconds_of(parts, part_seconds(length, report));
+}
+
+std::optional<double> run_seconds(const PlanLength& length, const PlanReport& report) {
+  if (!length.total_steps) return std::nullopt;
+  if (!length.calendar) return static_cast<double>(*length.total_steps) * report.time.total();
+  RunParts parts = parts_between(*length.calendar, 0, *length.total_steps);
+  parts.checkpoints = 0;
+  return seconds_of(parts, part_seconds(length, report));
+}
+
 std::string plan_table(const RunNumbers& run, const Rates& rates, const PlanHeading& heading, const std::vector<PlanReport>& reports,
                        int rows) {
   const ForwardFlops flops = forward_flops(run.shape, cluster_shares_of(run));
@@ -108,16 +129,18 @@ std::string plan_table(const RunNumbers& run, const Rates& rates, const PlanHead
   text += fmt::format("step       {} tokens: {} lanes x {} steps{}\nrates      {}\n", run.tokens(), run.lanes, run.steps,
                       run.accumulate > 1 ? fmt::format(" x {} windows", run.accumulate) : "",
                       rates_text(rates, heading));
+  if (!heading.length.text.empty()) text += fmt::format("run        {}\n", heading.length.text);
   text +=
       fmt::format("meshes     {} of {} ranks, by predicted time of a step{}; memory of the rank that needs most\n\n", reports.size(),
                   heading.ranks, rates.device_memory > 0 ? fmt::format(", those above {} last", format_bytes(rates.device_memory)) : "");
-  text += "     data x stages  vocabulary  chunks      step  tokens/s  efficiency  bubble      memory\n";
-  for (std::size_t n = 0; n < std::min(reports.size(), static_cast<std::size_t>(rows)); ++n) text += row_of(n + 1, reports[n], rates);
+  text += "     data x stages  vocabulary  chunks      step  tokens/s  efficiency  bubble      memory     pass      run\n";
+  for (std::size_t n = 0; n < std::min(reports.size(), static_cast<std::size_t>(rows)); ++n) text += row_of(n + 1, reports[n], rates, heading.length);
   return text + best_of(run, reports.front());
 }
 
 std::string plan_json(const RunNumbers& run, const Rates& rates, const PlanHeading& heading, const std::vector<PlanReport>& reports) {
   using nlohmann::json;
+  const auto json_of = [](const auto& value) { return value ? json(*value) : json(); };
   const ForwardFlops flops = forward_flops(run.shape, cluster_shares_of(run));
   json meshes = json::array();
   for (const PlanReport& report : reports) {
@@ -147,6 +170,8 @@ std::string plan_json(const RunNumbers& run, const Rates& rates, const PlanHeadi
                       {"fits", report.fits(rates.device_memory)},
                       {"memory_bytes", memory},
                       {"memory_total_bytes", report.memory.total()},
+                      {"pass_seconds", json_of(pass_seconds(heading.length, report))},
+                      {"run_seconds", json_of(run_seconds(heading.length, report))},
                       {"sent_bytes", sent},
                       {"traffic", traffic}});
   }
@@ -159,7 +184,9 @@ std::string plan_json(const RunNumbers& run, const Rates& rates, const PlanHeadi
                         {"inter_bytes_per_second", rates.inter.bytes_per_second},
                         {"ranks_per_node", rates.ranks_per_node},
                         {"device_memory_bytes", rates.device_memory}};
-  return json{{"ranks", heading.ranks}, {"tokens_per_step", run.tokens()}, {"network", network}, {"rates", machine}, {"meshes", meshes}}
+  return json{{"ranks", heading.ranks}, {"tokens_per_step", run.tokens()},
+              {"steps_per_pass", heading.length.calendar ? json(heading.length.calendar->steps_of_pass) : json()},
+              {"run_steps", json_of(heading.length.total_steps)}, {"network", network}, {"rates", machine}, {"meshes", meshes}}
              .dump() +
          "\n";
 }

@@ -1,10 +1,12 @@
 // trellis: trains, evaluates and uses trellis networks.
+#include "base/process_start.h"
 #include "cli/commands.h"
 #include "cli/dispatch.h"
 #include "config/command_line.h"
 
 int main(int argc, char** argv) {
   using namespace trellis;
+  prepare_process();
   const Command commands[] = {
       {"train", "train a network on a corpus, or resume a run", train_command},
       {"evaluate", "perplexity of a split, from a checkpoint", evaluate_command},

@@ -10,9 +10,11 @@
 #include <fstream>
 #include <future>
 #include <sstream>
+#include <system_error>
 #include <utility>
 
 #include "base/exit_codes.h"
+#include "base/last_words.h"
 #include "base/log.h"
 #include "comm/rank_report.h"
 #include "comm/rendezvous.h"
@@ -38,14 +40,18 @@ template <class Value>
 std::optional<Value> within(std::chrono::milliseconds limit, std::function<std::optional<Value>()> fn, bool& answered) {
   const auto promise = std::make_shared<std::promise<std::optional<Value>>>();
   auto future = promise->get_future();
-  std::thread([promise, fn = std::move(fn)] {
-    try {
-      promise->set_value(fn());
-    } catch (...) {
-      promise->set_exception(std::current_exception());
-    }
-  }).detach();
   answered = false;
+  try {
+    std::thread([promise, fn = std::move(fn)] {
+      try {
+        promise->set_value(fn());
+      } catch (...) {
+        promise->set_exception(std::current_exception());
+      }
+    }).detach();
+  } catch (const std::system_error&) {  // no more threads
+    return std::nullopt;
+  }
   if (future.wait_for(limit) != std::future_status::ready) return std::nullopt;
   try {
     auto value = future.get();
@@ -130,6 +136,7 @@ void FaultReporter::report_and_end(const std::string& cause) {
   const std::string own = watchdog_ ? make_rank_report(*watchdog_).to_text() : "";
   if (size_ == 1) {
     log_error("{}; ending this process", cause);
+    say_last_words(ExitCode::watchdog);
   } else {
     put(report_key(rank_), own);
     put(kAlarm, cause);
@@ -137,6 +144,7 @@ void FaultReporter::report_and_end(const std::string& cause) {
     const auto place = ask<std::int64_t>([](c10d::Store& store) -> std::optional<std::int64_t> { return store.add(kPrinter, 1); });
     if (place == 1 || !place) {
       print_table(cause, own, until);
+      say_last_words(ExitCode::watchdog);
       put(kPrinted, "1");
     } else {
       bool printed = false;

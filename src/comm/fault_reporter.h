@@ -2,9 +2,9 @@
 //
 // When a guard of this rank's watchdog expires, or another rank has raised the alarm, this rank lays its report (comm/
 // rank_report.h) in a store over TCP, which works while MPI or NCCL hang: the one of rank 0, and that of the last rank in case
-// rank 0 is the one that has gone. The first rank to come collects the others' for a while and prints the table; a rank
-// without a report by then is named as the one that is silent. Then every rank that still can ends with ExitCode::watchdog.
-// All this happens on threads of its own, as the rank's other threads may hang. Should outlive MPI_Finalize, which waits for all
+// rank 0 is the one that has gone. The first rank to come collects the others' for a while, prints the table, in which a rank
+// without a report by then is named as the one that is silent, and says the last words (base/last_words.h). Then every rank that
+// still can ends with ExitCode::watchdog. All this happens on threads of its own, as the rank's other threads may hang. Should outlive MPI_Finalize, which waits for all
 // ranks: then no rank misses another's store at the end.
 #pragma once
 

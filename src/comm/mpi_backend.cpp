@@ -82,6 +82,7 @@ MpiBackend::MpiBackend(const Communicator& communicator) : MpiBackend(communicat
 MpiBackend::MpiBackend(const Communicator& communicator, const Options& options)
     : Backend(communicator.rank(), communicator.size()),
       options_(options),
+      timeout_(options.timeout),
       exceptions_at_start_(std::uncaught_exceptions()),
       collectives_(communicator.duplicate()),
       point_to_point_(communicator.duplicate()),
@@ -99,7 +100,7 @@ MpiBackend::~MpiBackend() {
 }
 
 Patience MpiBackend::patience(c10d::OpType type, bool background, std::chrono::milliseconds timeout) const {
-  const auto limit = timeout > std::chrono::milliseconds(0) ? timeout : options_.timeout;
+  const auto limit = timeout > std::chrono::milliseconds(0) ? timeout : timeout_.load();
   return {std::chrono::steady_clock::now() + limit, background ? kBackgroundSpin : kCallerSpin,
           fmt::format("{} on rank {} of {}", c10d::opTypeToString(type), rank_, size_), &cancelled_, nullptr};
 }

@@ -48,6 +48,8 @@ class MpiBackend final : public c10d::Backend {
   ~MpiBackend() override;
 
   const std::string getBackendName() const override { return "mpi"; }
+  // Of operations begun from now on.
+  void setTimeout(std::chrono::milliseconds timeout) override { timeout_ = timeout; }
   bool uses_shared_memory() const { return shared_memory_ != nullptr; }
   // Bytes that messages have carried from this rank to others (comm/traffic.h has the formulas).
   std::int64_t sent_bytes() const { return exchange_.sent_bytes() + sent_point_to_point_; }
@@ -77,6 +79,7 @@ class MpiBackend final : public c10d::Backend {
   c10::intrusive_ptr<c10d::Work> point_to_point(c10d::OpType type, std::vector<at::Tensor>& tensors, int peer, int tag);
 
   Options options_;
+  std::atomic<std::chrono::milliseconds> timeout_;
   int exceptions_at_start_;
   std::atomic<bool> cancelled_ = false;
   Communicator collectives_, point_to_point_;  // apart, so that their messages cannot meet

@@ -63,6 +63,12 @@ ProcessGroup::ProcessGroup(BackendPtr backend, std::string name, Watchdog* watch
   state_->log_group = watchdog_->log().add_group(name_, std::move(members));
 }
 
+void ProcessGroup::set_timeout(std::chrono::milliseconds timeout) const {
+  if (!watchdog_) return;
+  watchdog_->set_timeout(timeout);
+  backend_->setTimeout(backend_timeout(watchdog_));
+}
+
 std::uint64_t ProcessGroup::log(Operation operation, const at::Tensor& tensor, int peer, int tag) const {
   if (!watchdog_) return 0;
   OperationRecord record{.group = state_->log_group, .operation = operation, .peer = peer, .tag = tag};

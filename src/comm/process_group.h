@@ -57,6 +57,9 @@ class ProcessGroup {
   const std::string& name() const { return name_; }
   const BackendPtr& backend() const { return backend_; }
   Watchdog* watchdog() const { return watchdog_; }
+  // From now on the watchdog waits so long, and this group's backend as backend_timeout() says: for a group that is made before
+  // the settings are known. Others are made later. Every rank calls it at the same point.
+  void set_timeout(std::chrono::milliseconds timeout) const;
   // What this rank has sent through this group and its copies since it was made.
   Traffic traffic() const { return state_->traffic.read(); }
 

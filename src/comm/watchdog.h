@@ -39,7 +39,9 @@ class Watchdog {
   // Prints the report and ends the process with ExitCode::watchdog, which makes mpirun end the other ranks.
   static void end_process(const Report& report);
 
-  std::chrono::milliseconds timeout() const { return timeout_; }
+  std::chrono::milliseconds timeout() const;
+  // Of guards made from now on. Every rank of a job changes it at the same point.
+  void set_timeout(std::chrono::milliseconds timeout);
   // What this rank's groups do and have done, for reports.
   OperationLog& log() { return log_; }
 
@@ -48,8 +50,10 @@ class Watchdog {
     std::string name;
     std::uint64_t operation;  // in the log, which then knows the name; 0: none
     std::uint64_t sequence_number;
-    std::chrono::steady_clock::time_point deadline;
+    std::chrono::steady_clock::time_point begun;
+    std::chrono::milliseconds timeout;
     bool reported;
+    std::chrono::steady_clock::time_point deadline() const { return begun + timeout; }
   };
 
  public:
@@ -77,14 +81,16 @@ class Watchdog {
 
  private:
   void watch(const std::stop_token& stop);
+  // What is to be reported next; end() if there is nothing.
+  std::list<Entry>::iterator next();
 
   int rank_;
   std::chrono::milliseconds timeout_;
   OnExpired on_expired_;
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::list<Entry> entries_;  // in order of their deadlines, as all have the same timeout
-  bool idle_ = false;         // the thread sleeps until a guard comes
+  std::list<Entry> entries_;  // in the order of their beginnings
+  std::chrono::steady_clock::time_point awaited_ = std::chrono::steady_clock::time_point::min();  // the thread sleeps until then
   OperationLog log_;
   std::uint64_t guards_ = 0;
   std::jthread thread_;  // last: it uses all of the above

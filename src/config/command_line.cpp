@@ -7,9 +7,11 @@
 #include <cmath>
 #include <fmt/format.h>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "base/errors.h"
+#include "config/hints.h"
 
 namespace trellis {
 namespace {
@@ -145,6 +147,12 @@ CommandLine& CommandLine::add_switch(std::string name, std::string meaning, bool
                   [&target, when_given](const auto&) { target = when_given; }});
 }
 
+CommandLine& CommandLine::on_ranks(OnRanks rule) {
+  require(!flags_.empty(), "on_ranks is said of a flag");
+  flags_.back().on_ranks = rule;
+  return *this;
+}
+
 CommandLine& CommandLine::appendix(std::string text) {
   appendix_ = std::move(text);
   return *this;
@@ -163,6 +171,18 @@ std::vector<std::string> CommandLine::names() const {
   return all;
 }
 
+std::string CommandLine::hint(std::span<const std::string> arguments, std::string_view flag) const {
+  const std::string name(flag.substr(0, flag.find('=')));
+  std::optional<std::string> value;
+  for (std::size_t n = 0; n < arguments.size(); ++n) {
+    const std::string_view argument = arguments[n];
+    const std::string_view said = argument.substr(std::min(argument.find_first_not_of('-'), argument.size()));
+    if (said == name && n + 1 < arguments.size() && !arguments[n + 1].starts_with('-')) value = arguments[n + 1];
+    if (said.starts_with(name + "=")) value = said.substr(name.size() + 1);
+  }
+  return flag_hint(name, value, names(), positional_value_ == kSettingWords);
+}
+
 CommandLine::Parsed CommandLine::parse(std::span<const std::string> arguments) {
   for (const std::string& argument : arguments) {
     if (argument == "--") break;
@@ -172,8 +192,8 @@ CommandLine::Parsed CommandLine::parse(std::span<const std::string> arguments) {
   const auto terminator = std::find(arguments.begin(), arguments.end(), "--");
   for (auto argument = arguments.begin(); argument != terminator; ++argument)
     if (argument->size() > 1 && (*argument)[0] == '-' && std::isalpha(static_cast<unsigned char>((*argument)[1])))
-      throw UsageError(fmt::format("unknown flag '{}'{}", *argument, suggestion(argument->substr(1), names(), "--")),
-                       "command line", "flags begin with two dashes; --help lists them");
+      throw UsageError(fmt::format("unknown flag '{}'{}", *argument, hint(arguments, std::string_view(*argument).substr(1))), "command line",
+                       "flags begin with two dashes; --help lists them");
 
   po::options_description described;
   for (const Flag& flag : flags_) {
@@ -207,13 +227,13 @@ CommandLine::Parsed CommandLine::parse(std::span<const std::string> arguments) {
       const auto found = values.find(flag.name);
       if (found == values.end()) continue;
       flag.assign(found->second);
-      given_.insert(flag.name);
+      given_[flag.name] = fmt::format("{}", fmt::join(found->second, " "));
     }
   } catch (const po::unknown_option& unknown) {
     std::string name = unknown.get_option_name();
     name.erase(0, name.find_first_not_of('-'));
-    throw UsageError(fmt::format("unknown flag '--{}'{}", name, suggestion(name, names(), "--")), "command line",
-                     "--help lists the flags");
+    name.erase(std::min(name.find('='), name.size()));
+    throw UsageError(fmt::format("unknown flag '--{}'{}", name, hint(arguments, name)), "command line", "--help lists the flags");
   } catch (const po::error& error) {  // "the required argument for option '--x' is missing" and the like
     throw UsageError(error.what(), "command line", "--help lists the flags");
   }
@@ -221,6 +241,21 @@ CommandLine::Parsed CommandLine::parse(std::span<const std::string> arguments) {
     throw UsageError(fmt::format("'{}' belongs to no flag", loose.front()), "command line", "--help lists the flags");
   if (positional_ != nullptr) *positional_ = std::move(loose);
   return Parsed::ready;
+}
+
+Facts CommandLine::facts() const {
+  const auto name_end = std::min({usage_.find(" ("), usage_.find(" ["), usage_.find(" --"), usage_.size()});
+  Facts facts{{FactKind::flag, "the command", usage_.substr(0, name_end)}};
+  for (const Flag& flag : flags_) {
+    if (flag.on_ranks == OnRanks::own) continue;
+    const auto text = given_.find(flag.name);
+    const bool by_value = flag.on_ranks == OnRanks::alike && flag.kind != Kind::toggle;
+    facts.push_back({FactKind::flag, "--" + flag.name,
+                     text == given_.end() ? (by_value && !flag.default_text.empty() ? flag.default_text : "not given")
+                     : by_value           ? text->second
+                                          : "given"});
+  }
+  return facts;
 }
 
 bool CommandLine::given(std::string_view name) const { return given_.contains(name); }

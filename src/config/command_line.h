@@ -14,11 +14,13 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
-#include <set>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "base/facts.h"
 
 namespace trellis {
 
@@ -28,6 +30,9 @@ std::string nearest_name(std::string_view name, std::span<const std::string> can
 
 // For error messages: ", did you mean '<prefix><nearest>'?", or "" when nothing is near.
 std::string suggestion(std::string_view name, std::span<const std::string> candidates, std::string_view prefix = "");
+
+// The positional words of a command that takes settings: a flag that is none is then looked for among them (config/hints.h).
+inline constexpr std::string_view kSettingWords = "section.option=value";
 
 class CommandLine {
  public:
@@ -54,6 +59,14 @@ class CommandLine {
   // Words that belong to no flag. Without this call they are errors. A list flag in front takes them: "--" ends it.
   CommandLine& positional(std::string value, std::string meaning, std::vector<std::string>& target);
 
+  // How the flag that was declared last has to be given to the ranks of a job.
+  enum class OnRanks {
+    alike,  // as long as nothing is said
+    place,  // a path, perhaps another on each machine: the command compares what is there, here counts only whether it is given
+    own,    // concerns nothing but a rank's own machine
+  };
+  CommandLine& on_ranks(OnRanks rule);
+
   // Printed by help() behind the flags.
   CommandLine& appendix(std::string text);
 
@@ -61,6 +74,9 @@ class CommandLine {
   Parsed parse(std::span<const std::string> arguments);
   // Was this flag on the command line that parse() saw?
   bool given(std::string_view name) const;
+  // The command's name and what parse() saw of its flags, in their order, to be compared between ranks. Words that belong to no
+  // flag are left out: the command knows what they mean.
+  Facts facts() const;
 
   std::string help() const;
 
@@ -70,13 +86,16 @@ class CommandLine {
     std::string name, value, meaning, default_text, section;
     Kind kind;
     std::function<void(const std::vector<std::string>&)> assign;
+    OnRanks on_ranks = OnRanks::alike;
   };
   CommandLine& declare(Flag flag);
   std::vector<std::string> names() const;
+  // What was meant by a flag that there is not; its value is looked for in the arguments.
+  std::string hint(std::span<const std::string> arguments, std::string_view flag) const;
 
   std::string usage_, summary_, appendix_, section_ = "Flags";
   std::vector<Flag> flags_;
-  std::set<std::string, std::less<>> given_;
+  std::map<std::string, std::string, std::less<>> given_;  // flag -> its values as one text
   std::string positional_value_, positional_meaning_;
   std::vector<std::string>* positional_ = nullptr;
 };

@@ -23,7 +23,7 @@ struct Recompute {
   std::int64_t levels = 1;  // of Kind::levels: h and c are kept at the input of every so many levels
   bool operator==(const Recompute&) const = default;
 };
-// A number, or 0 for "auto": chosen by measuring.
+// A number, or 0 for "auto": chosen by the program.
 struct AutomaticCount {
   std::int64_t count = 0;
   bool automatic() const { return count == 0; }

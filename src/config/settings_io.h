@@ -7,7 +7,8 @@
 //   dilations = 1,2,4
 //
 // any number of them, later ones winning over earlier ones (a base and overrides), and "section.option=value" words on the
-// command line, which win over files. What is printed can be fed back and
+// command line, which win over files; a run's length in steps wins over one in passes, too, and the other way round
+// (run_limits.h). What is printed can be fed back and
 // gives the same Settings to the last bit. Unknown keys and sections, malformed values and keys given twice in a file
 // are ConfigError (exit 78) naming file and line or "command line", what would be right, and the nearest known key.
 #pragma once
@@ -29,6 +30,7 @@ using SettingOrigins = std::map<std::string, std::string>;
 struct LoadedSettings {
   Settings settings;
   SettingOrigins origins;
+  std::vector<std::string> notices = {};  // for people, at the start: "train.steps=450 (small.ini:43) gives way to ..."
 };
 
 // Defaults, then the files in order, then the command line's words (the last of equal keys wins). The values are

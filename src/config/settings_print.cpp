@@ -64,7 +64,8 @@ std::string print_config(const LoadedSettings& loaded) {
 std::string settings_help() {
   constexpr std::size_t kColumn = 34, kWidth = 86;
   std::string text =
-      "Settings, in the file given with --config or as section.option=value on the command line, which wins:\n";
+      "Settings, in the file given with --config or as section.option=value on the command line, which wins; so does a\n"
+      "length of the run: train.epochs given there takes the place of the file's train.steps, and the other way round:\n";
   std::string section;
   const Settings defaults;
   for_each_setting(defaults, [&](const SettingInfo& info, const auto& field) {

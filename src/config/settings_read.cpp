@@ -13,7 +13,8 @@
 
 #include "base/errors.h"
 #include "base/system_error.h"
-#include "config/command_line.h"
+#include "config/hints.h"
+#include "config/run_limits.h"
 #include "config/settings_io.h"
 #include "config/settings_table.h"
 
@@ -36,27 +37,6 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
 }
 
-std::string option_of(const std::string& key) { return key.substr(key.rfind('.') + 1); }
-
-// The known key that was most likely meant: the same option of another section, a slip in the key, a slip in the
-// option.
-std::string nearest_key(const std::string& key) {
-  const std::vector<std::string> keys = setting_keys();
-  std::vector<std::string> same_option;
-  for (const std::string& known : keys) {
-    if (option_of(known) == option_of(key)) same_option.push_back(known);
-  }
-  if (same_option.size() == 1) return same_option.front();
-  const std::string nearest = nearest_name(key, same_option.empty() ? keys : same_option);
-  if (!nearest.empty()) return nearest;
-  std::vector<std::string> options;
-  for (const std::string& known : keys) options.push_back(option_of(known));
-  const std::string option = nearest_name(option_of(key), options);
-  const auto found =
-      std::find_if(keys.begin(), keys.end(), [&](const auto& known) { return option_of(known) == option; });
-  return found == keys.end() ? "" : *found;
-}
-
 void assign(LoadedSettings& loaded, const std::string& key, const std::string& text, const std::string& origin) {
   bool known = false;
   for_each_setting(loaded.settings, [&](const SettingInfo& info, auto& field) {
@@ -69,10 +49,8 @@ void assign(LoadedSettings& loaded, const std::string& key, const std::string& t
     }
   });
   if (!known) {
-    const std::string nearest = nearest_key(key);
-    throw ConfigError(fmt::format("unknown setting '{}'{}", shown(key),
-                                  nearest.empty() ? "" : fmt::format(", did you mean '{}'?", nearest)),
-                      origin, "trellis train --help lists every setting");
+    throw ConfigError(fmt::format("unknown setting '{}'{}", shown(key), key_hint(key)), origin,
+                      "trellis train --help lists every setting");
   }
   loaded.origins[key] = origin;
 }
@@ -104,7 +82,7 @@ std::vector<std::string> setting_sections() {
 
 void expect_section(const std::string& section, const std::vector<std::string>& sections, const std::string& where) {
   if (std::find(sections.begin(), sections.end(), section) != sections.end()) return;
-  throw ConfigError(fmt::format("unknown section '[{}]'{}", shown(section), suggestion(section, sections)), where,
+  throw ConfigError(fmt::format("unknown section '[{}]'{}", shown(section), section_hint(section)), where,
                     "trellis train --help lists the sections");
 }
 
@@ -165,22 +143,28 @@ void apply_ini(LoadedSettings& loaded, std::string_view text, const std::string&
         assign(loaded, option.string_key, option.value.empty() ? "" : option.value.front(), where);
       }
     } catch (const po::error&) {
-      throw ConfigError(fmt::format("'{}' cannot be understood, expected [section] or option = value", shown(line)),
+      throw ConfigError(fmt::format("'{}' cannot be understood, expected [section] or option = value{}", shown(line), line_hint(line, section)),
                         where, "begin comments with #");
     }
   }
+  std::set<std::string> keys;
+  for (const auto& [key, where] : given) keys.insert(key);
+  let_last_length_count(loaded, keys);
 }
 
 void apply_words(LoadedSettings& loaded, std::span<const std::string> words) {
+  std::set<std::string> given;
   for (const std::string& word : words) {
     const auto equals = word.find('=');
     const std::string key(trimmed(std::string_view(word).substr(0, equals)));
     if (equals == std::string::npos || key.empty()) {
-      throw UsageError(fmt::format("'{}' cannot be understood, expected section.option=value", shown(word)),
-                       "command line", "for instance train.lanes=16; trellis train --help lists every setting");
+      throw UsageError(fmt::format("'{}' cannot be understood, expected section.option=value{}", shown(word), word_hint(word)), "command line",
+                       "for instance train.lanes=16; trellis train --help lists every setting");
     }
     assign(loaded, key, word.substr(equals + 1), "command line");
+    given.insert(key);
   }
+  let_last_length_count(loaded, given);
 }
 
 LoadedSettings load_settings(const std::vector<std::filesystem::path>& files, std::span<const std::string> words) {

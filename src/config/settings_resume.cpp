@@ -30,6 +30,8 @@ std::vector<SettingChange> noticed_changes(const Settings& saved, const Settings
   return changes_of_kind(saved, now, OnResume::noticed);
 }
 
+std::vector<SettingChange> free_changes(const Settings& saved, const Settings& now) { return changes_of_kind(saved, now, OnResume::free); }
+
 std::string describe(const std::vector<SettingChange>& changes) {
   std::string text;
   for (const SettingChange& change : changes) {

@@ -21,6 +21,9 @@ std::vector<SettingChange> incompatible_changes(const Settings& saved, const Set
 // What may change but makes the run differ from one that was never stopped; a resume prints these.
 std::vector<SettingChange> noticed_changes(const Settings& saved, const Settings& now);
 
+// What may change and leaves the numbers of the run as they are.
+std::vector<SettingChange> free_changes(const Settings& saved, const Settings& now);
+
 // "train.lanes: 16 in the checkpoint, 32 now", one line each.
 std::string describe(const std::vector<SettingChange>& changes);
 

@@ -5,7 +5,6 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <fmt/core.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 
 #include "base/errors.h"
 #include "base/log.h"
+#include "base/storage.h"
 #include "base/system_error.h"
 
 namespace trellis {
@@ -42,7 +42,7 @@ AtomicDirectory::AtomicDirectory(fs::path place) : place_(fs::absolute(place).le
   if (::mkdtemp(name.data()) == nullptr) throw_write_error(place_.parent_path(), "create a directory here", errno);
   building_ = name;
   lock_ = ::open(building_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (lock_ >= 0) ::flock(lock_, LOCK_EX | LOCK_NB);
+  if (lock_ >= 0) lock_unfinished(lock_, building_, Waiting::no);
   const mode_t mask = ::umask(0);
   ::umask(mask);
   ::chmod(building_.c_str(), 0777 & ~mask);  // mkdtemp makes it private; a corpus is shared like any other output
@@ -84,7 +84,7 @@ void AtomicDirectory::remove_leftovers() const {
     const fs::path left = place_.parent_path() / name;
     const int descriptor = ::open(left.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (descriptor < 0) continue;
-    if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) {  // its process has ended
+    if (lock_exclusively(descriptor, Waiting::no) == Locked::here) {  // its process has ended
       log_info("removing what an interrupted run left: {}", left.string());
       std::error_code error;
       fs::remove_all(left, error);

@@ -6,6 +6,8 @@
 #include <vector>
 #include <xxhash.h>
 
+#include "base/stop_request.h"
+
 namespace trellis {
 
 void ContentHash::Free::operator()(XXH3_state_s* state) const noexcept { XXH3_freeState(state); }
@@ -30,6 +32,7 @@ std::string hash_of(const File& file) {
   std::vector<std::byte> buffer(1 << 20);
   std::int64_t offset = 0;
   while (const std::size_t got = file.read_some_at(offset, buffer)) {
+    throw_if_stop_requested();
     hash.add(std::span(buffer).first(got));
     offset += static_cast<std::int64_t>(got);
   }

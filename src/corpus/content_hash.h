@@ -32,7 +32,7 @@ class ContentHash {
   std::unique_ptr<XXH3_state_s, Free> state_;
 };
 
-// The whole file, read in small pieces.
+// The whole file, read in small pieces. Throws StopRequested when a signal asks this process to stop.
 std::string hash_of(const File& file);
 
 bool is_hash(std::string_view text);  // 32 lower-case hexadecimal digits

@@ -30,8 +30,9 @@ std::shared_ptr<const TokenReader> Corpus::open_split(std::string_view name, Ver
 }
 
 Vocabulary Corpus::load_vocabulary() const {
-  const std::filesystem::path path = directory_ / manifest_.vocabulary.file;
-  Vocabulary vocabulary = read_vocabulary(path);
+  const VocabularyEntry& entry = manifest_.vocabulary;
+  const std::filesystem::path path = directory_ / entry.file;
+  Vocabulary vocabulary = read_vocabulary(open_recorded(path, entry.bytes, entry.xxh3_128, Verify::hash));
   const auto refuse = [&](std::string what) { throw DataError(std::move(what), path.string(), kMakeCorpusAgain); };
   if (vocabulary.size() != vocabulary_size())
     refuse(fmt::format("has {} words, the manifest says {}", vocabulary.size(), vocabulary_size()));
@@ -40,6 +41,16 @@ Vocabulary Corpus::load_vocabulary() const {
   if (const std::string found = vocabulary.hash(); found != vocabulary_hash())
     refuse(fmt::format("its words have the hash {}, the manifest says {}", found, vocabulary_hash()));
   return vocabulary;
+}
+
+Vocabulary vocabulary_at(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) return Corpus::open(path).load_vocabulary();
+  const std::filesystem::path directory = path.has_parent_path() ? path.parent_path() : ".";
+  if (std::filesystem::exists(directory / kManifestFile, ignored))
+    if (const Corpus corpus = Corpus::open(directory); corpus.manifest().vocabulary.file == path.filename())
+      return corpus.load_vocabulary();
+  return read_vocabulary(path);
 }
 
 }  // namespace trellis

@@ -4,7 +4,7 @@
 //   const auto train = corpus.open_split("train");
 //   train->read(0, ids);                            // from any thread
 //
-// open, open_split and load_vocabulary call HDF5, which is not thread-safe: call them where no other thread is in HDF5.
+// Nothing here calls HDF5, and nothing of a corpus is believed before it has been checked (corpus/hdf5_structure.h).
 #pragma once
 
 #include <cstdint>
@@ -40,7 +40,7 @@ class Corpus {
   // Verify::structure.
   std::shared_ptr<const TokenReader> open_split(std::string_view name, Verify verify = Verify::hash) const;
 
-  Vocabulary load_vocabulary() const;
+  Vocabulary load_vocabulary() const;  // its hash is checked, as by open
 
  private:
   Corpus(std::filesystem::path directory, Manifest manifest)
@@ -50,5 +50,9 @@ class Corpus {
   std::filesystem::path directory_;
   Manifest manifest_;
 };
+
+// The vocabulary of a corpus directory, or in a file of its own. A file with a corpus's manifest beside it that names it
+// must be the one that the manifest recorded, as if the directory had been given. Throws DataError, MissingInputError.
+Vocabulary vocabulary_at(const std::filesystem::path& path);
 
 }  // namespace trellis

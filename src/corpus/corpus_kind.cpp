@@ -14,11 +14,11 @@ namespace {
 struct Kind {
   CorpusKind kind;
   std::string_view format;
-  int version;
+  int version;  // the newest; all before it are read, too
   std::string_view name, command;
 };
 constexpr std::array<Kind, 2> kKinds{
-    Kind{CorpusKind::text, kCorpusFormat, kCorpusFormatVersion, "text", "text"},
+    Kind{CorpusKind::text, kCorpusFormat, kCorpusManifestVersion, "text", "text"},
     Kind{CorpusKind::sequences, kSequencesFormat, kSequencesFormatVersion, "labelled sequences", "images"}};
 
 const Kind& entry_of(CorpusKind kind) { return kind == CorpusKind::text ? kKinds[0] : kKinds[1]; }
@@ -31,9 +31,10 @@ const Kind* find_kind(const ManifestObject& manifest) {
 }
 
 void expect_version(const ManifestObject& manifest, const Kind& kind) {
-  if (!manifest.has("format_version") || !manifest["format_version"].is_number_integer() ||
-      manifest["format_version"] != kind.version)
-    manifest.refuse("format_version", fmt::format("is not {}, the version that this program reads", kind.version));
+  for (int version = 1; version <= kind.version; ++version)
+    if (manifest.has("format_version") && manifest["format_version"].is_number_integer() && manifest["format_version"] == version) return;
+  manifest.refuse("format_version", kind.version == 1 ? "is not 1, the version that this program reads"
+                                                      : fmt::format("is not 1 to {}, the versions that this program reads", kind.version));
 }
 
 }  // namespace

@@ -9,17 +9,13 @@
 #include <utility>
 
 #include "base/errors.h"
+#include "base/storage.h"
 #include "base/system_error.h"
 
 namespace trellis {
 
 void throw_write_error(const std::filesystem::path& path, const char* tried, int error) {
-  std::string fix = "check the path and its permissions";
-  if (error == ENOSPC) fix = "free some space there, or write to another disk";
-  if (error == EDQUOT) fix = "free some of your quota, or write to another disk";
-  if (error == EFBIG) fix = "raise the limit on file sizes (ulimit -f)";
-  if (error == EIO) fix = "the disk reported an error: look at the system log";
-  throw WriteError(fmt::format("cannot {}: {}", tried, std::strerror(error)), path.string(), std::move(fix));
+  throw WriteError(fmt::format("cannot {}: {}", tried, std::strerror(error)), path.string(), write_remedy(error));
 }
 
 
@@ -119,22 +115,22 @@ void File::write_at(std::int64_t offset, std::span<const std::byte> bytes) const
     const ssize_t put =
         ::pwrite(descriptor_, bytes.data() + done, bytes.size() - done, offset + static_cast<std::int64_t>(done));
     if (put < 0 && errno == EINTR) continue;
-    if (put < 0) throw_write_error(path_, "write this file", errno);
+    if (put <= 0) throw_write_error(path_, "write this file", put < 0 ? errno : ENOSPC);
     done += static_cast<std::size_t>(put);
   }
 }
 
 void File::sync() const {
-  if (::fsync(descriptor_) != 0) throw_write_error(path_, "bring this file safely to the disk (fsync)", errno);
+  const int error = bring_to_disk(descriptor_, path_);
+  if (error != 0) throw_write_error(path_, "bring this file safely to the disk (fsync)", error);
 }
 
 void sync_directory(const std::filesystem::path& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) throw_write_error(path, "open this directory", errno);
-  const int failed = ::fsync(descriptor) != 0 ? errno : 0;
+  const int error = bring_to_disk(descriptor, path);
   ::close(descriptor);
-  if (failed != 0 && failed != EINVAL)
-    throw_write_error(path, "bring this directory safely to the disk (fsync)", failed);
+  if (error != 0) throw_write_error(path, "bring this directory safely to the disk (fsync)", error);
 }
 
 }  // namespace trellis

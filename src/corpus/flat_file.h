@@ -1,13 +1,13 @@
-// The one kind of HDF5 file that a corpus holds, and the only place here that calls HDF5: a root group with contiguous
-// datasets of unsigned little-endian integers in one to three dimensions and fixed-length string attributes, nothing
-// else.
+// The one kind of HDF5 file that a corpus holds: a root group with contiguous datasets of unsigned little-endian
+// integers in one to three dimensions and fixed-length string attributes, nothing else.
 //
-// HDF5 writes and reads only the file's structure. The numbers themselves are written and read by offset (pread,
-// pwrite), so a full disk never meets HDF5 with data at hand, and reading needs no HDF5 call after opening. Debian's
-// parallel HDF5 is not thread-safe: only one thread of a process may be in this file's functions (or anywhere else in
-// HDF5) at a time.
+// libhdf5 writes the structure of new files (flat_file_create.cpp, the only place of this folder that calls it) and
+// never sees a file again: reading is corpus/hdf5_structure.h. The numbers themselves are written and read by offset
+// (pread, pwrite), so a full disk never meets HDF5 with data at hand. Debian's parallel HDF5 is not thread-safe: only
+// one thread of a process may be in create_flat_file (or anywhere else in HDF5) at a time.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -32,18 +32,17 @@ struct FlatDataset {
 };
 
 using FlatAttributes = std::map<std::string, std::string>;
+inline constexpr std::size_t kMaxFlatAttributeBytes = 256;
 
 // Creates the file with the structure of `datasets` (offsets are filled in) and `attributes`, its numbers still zero.
 // The same arguments give the same bytes. Throws WriteError.
 void create_flat_file(const std::filesystem::path& path, std::vector<FlatDataset>& datasets,
                       const FlatAttributes& attributes);
 
-// Opening policy. Accepts a file only if its root group holds exactly the datasets named in `allowed` (names, element
-// types and rows; count and offset are ignored) and exactly the attributes named in `attributes`, and nothing that
-// reaches outside the file or asks for work: no soft, external or user-defined links, no external or virtual storage,
-// no chunks, filters or compact data, no committed types; every dataset inside the file. Returns the datasets with
-// count and offset, and assigns the attributes' values. `file` must be the same file, opened: what HDF5 opens by name
-// is compared with it. Throws DataError.
+// Opening policy. Accepts a file only if corpus/hdf5_structure.h does and its root group holds exactly the datasets
+// named in `allowed` (names, element types and rows; count and offset are ignored) and exactly the attributes named in
+// `attributes`, each of at most kMaxFlatAttributeBytes printable ASCII characters. Returns the datasets with count and
+// offset, and assigns the attributes' values. Calls no HDF5. Throws DataError.
 std::vector<FlatDataset> inspect_flat_file(const File& file, std::vector<FlatDataset> allowed,
                                            FlatAttributes& attributes);
 

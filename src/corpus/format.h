@@ -11,7 +11,8 @@ namespace trellis {
 
 inline constexpr std::string_view kCorpusFormat = "trellis-corpus", kShardFormat = "trellis-shard",
                                   kVocabularyFormat = "trellis-vocabulary";
-inline constexpr int kCorpusFormatVersion = 1;
+inline constexpr int kCorpusFormatVersion = 1;    // of shards and vocabulary
+inline constexpr int kCorpusManifestVersion = 2;  // of manifest.json; version 1, without the sizes of the text, is read, too
 inline constexpr const char* kManifestFile = "manifest.json";
 inline constexpr const char* kVocabularyFile = "vocabulary.h5";
 inline constexpr std::array<std::string_view, 3> kSplitNames{"train", "valid", "test"};

@@ -15,13 +15,32 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-SplitEntry parse_split(const ManifestObject& split, std::set<std::string>& files) {
+// The sizes of the text came with version 2; a split whose text has no characters to count is without them.
+void expect_split_keys(const ManifestObject& split, std::int64_t version) {
+  const bool bytes = version >= 2 && split.has("text_bytes"), characters = bytes && split.has("text_characters");
+  if (characters) return split.expect_keys({"tokens", "unknown", "text_bytes", "text_characters", "shards"});
+  if (bytes) return split.expect_keys({"tokens", "unknown", "text_bytes", "shards"});
   split.expect_keys({"tokens", "unknown", "shards"});
+}
+
+std::optional<TextSize> parse_text_size(const ManifestObject& split) {
+  if (!split.has("text_bytes")) return std::nullopt;
+  TextSize size{split.count("text_bytes", 1), std::nullopt};
+  if (!split.has("text_characters")) return size;
+  size.characters = split.count("text_characters", 1);
+  if (*size.characters > size.bytes)
+    split.refuse(split.at("text_characters"), fmt::format("is {}, more than the {} bytes", *size.characters, size.bytes));
+  return size;
+}
+
+SplitEntry parse_split(const ManifestObject& split, std::int64_t version, std::set<std::string>& files) {
+  expect_split_keys(split, version);
   SplitEntry entry{split.count("tokens", 1), split.count("unknown", 0), {}};
   for (ListedShard& shard : parse_shards(split, "tokens", kMaxShardTokens, files))
     entry.shards.push_back({std::move(shard.file), shard.count, shard.bytes, std::move(shard.xxh3_128)});
   if (entry.unknown > entry.tokens)
     split.refuse(split.at("unknown"), fmt::format("is {}, more than the {} tokens", entry.unknown, entry.tokens));
+  entry.text = parse_text_size(split);
   return entry;
 }
 
@@ -36,12 +55,17 @@ std::string manifest_text(const Manifest& manifest) {
     for (const ShardEntry& shard : found->second.shards)
       shards.push_back(
           {{"file", shard.file}, {"tokens", shard.tokens}, {"bytes", shard.bytes}, {"xxh3_128", shard.xxh3_128}});
-    splits[std::string(name)] = {
-        {"tokens", found->second.tokens}, {"unknown", found->second.unknown}, {"shards", shards}};
+    ordered_json split = {{"tokens", found->second.tokens}, {"unknown", found->second.unknown}};
+    if (const auto& text = found->second.text) {
+      split["text_bytes"] = text->bytes;
+      if (text->characters) split["text_characters"] = *text->characters;
+    }
+    split["shards"] = shards;
+    splits[std::string(name)] = split;
   }
   const VocabularyEntry& vocabulary = manifest.vocabulary;
   const ordered_json all = {{"format", kCorpusFormat},
-                            {"format_version", kCorpusFormatVersion},
+                            {"format_version", kCorpusManifestVersion},
                             {"written_by", manifest.written_by},
                             {"unit", unit_name(manifest.unit)},
                             {"end_of_line", manifest.end_of_line},
@@ -63,6 +87,7 @@ Manifest parse_manifest(std::string_view text, const std::string& where) {
   root.expect_keys(
       {"format", "format_version", "written_by", "unit", "end_of_line", "min_count", "vocabulary", "splits"});
 
+  const std::int64_t version = root.count("format_version", 1, kCorpusManifestVersion);
   Manifest manifest;
   manifest.written_by = root.text("written_by");
   const std::optional<Unit> unit = unit_from_name(root.text("unit"));
@@ -78,7 +103,7 @@ Manifest parse_manifest(std::string_view text, const std::string& where) {
 
   std::set<std::string> files{manifest.vocabulary.file, kManifestFile};
   for_each_split(root, [&](const std::string& name, const ManifestObject& split) {
-    manifest.splits[name] = parse_split(split, files);
+    manifest.splits[name] = parse_split(split, version, files);
   });
   return manifest;
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,10 +14,18 @@
 
 namespace trellis {
 
+// How much text a split was made of.
+struct TextSize {
+  std::int64_t bytes = 0;                  // as read, newlines included
+  std::optional<std::int64_t> characters;  // Unicode code points; of words and characters, whose text is UTF-8
+  bool operator==(const TextSize&) const = default;
+};
+
 struct SplitEntry {
   std::int64_t tokens = 0;   // the sum over its shards
   std::int64_t unknown = 0;  // how many of them are <unk>
   std::vector<ShardEntry> shards;
+  std::optional<TextSize> text = {};  // unknown in corpora of version 1
   bool operator==(const SplitEntry&) const = default;
 };
 

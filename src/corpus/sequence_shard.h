@@ -53,8 +53,8 @@ struct OpenSequenceShard {
   std::int64_t sequences;
 };
 
-// Opens a shard under the opening policy of corpus/flat_file.h: size and hash first, then HDF5, then what the shard
-// says of its sequences against `description`. Throws DataError or MissingInputError naming the file. Calls HDF5.
+// Opens a shard under the opening policy of corpus/flat_file.h: size and hash first, then structure, then what it
+// says of its sequences against `description`. Throws DataError or MissingInputError naming the file.
 OpenSequenceShard open_sequence_shard(const std::filesystem::path& directory, const SequenceShardEntry& entry,
                                       const SequenceDescription& description, Verify verify);
 

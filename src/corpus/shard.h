@@ -53,8 +53,8 @@ struct OpenShard {
   std::int64_t tokens;
 };
 
-// Opens a shard under the opening policy of corpus/flat_file.h: size and hash first, then HDF5. Throws DataError or
-// MissingInputError naming the file. Calls HDF5.
+// Opens a shard under the opening policy of corpus/flat_file.h: size and hash first, then structure. Throws DataError
+// or MissingInputError naming the file.
 OpenShard open_shard(const std::filesystem::path& directory, const ShardEntry& entry,
                      const std::string& vocabulary_hash, Verify verify);
 

@@ -1,5 +1,5 @@
-// A split's tokens as one stream, whatever shards they lie in and however many (corpus/file_pool.h). Reads by pread only: no
-// HDF5 call after opening; any number of threads may read at once.
+// A split's tokens as one stream, whatever shards they lie in and however many (corpus/file_pool.h). Reads by pread
+// only; any number of threads may read at once.
 #pragma once
 
 #include <cstdint>

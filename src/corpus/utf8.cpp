@@ -1,5 +1,6 @@
 #include "corpus/utf8.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <fmt/core.h>
@@ -31,6 +32,11 @@ void check_utf8(std::string_view text) {
       throw TextError(fmt::format("invalid UTF-8: byte 0x{:02x}", static_cast<unsigned char>(text[at])), at);
     at += static_cast<std::size_t>(length);
   }
+}
+
+std::int64_t code_points(std::string_view text) {
+  // every code point has one byte that is no continuation, 10xxxxxx
+  return std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
 }
 
 }  // namespace trellis

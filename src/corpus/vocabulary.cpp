@@ -20,6 +20,19 @@ bool before(const Counted& a, const Counted& b) {
   return a.second != b.second ? a.second > b.second : a.first < b.first;
 }
 
+// Bytes of the longest token.
+std::uint64_t longest(Unit unit) {
+  switch (unit) {
+    case Unit::word:
+      return kMaxWordBytes;
+    case Unit::character:
+      return 4;  // UTF-8
+    case Unit::byte:
+      return 1;
+  }
+  return 0;
+}
+
 template <class T>
 std::vector<T> read_dataset(const File& file, const FlatDataset& dataset) {
   std::vector<T> values(static_cast<std::size_t>(dataset.count));
@@ -53,27 +66,14 @@ std::string Vocabulary::hash() const {
   return hash.hex();
 }
 
-void write_vocabulary(const std::filesystem::path& path, const Vocabulary& vocabulary) {
-  const WordTable& words = vocabulary.words();
-  std::vector<FlatDataset> datasets{{"word_bytes", Element::u8, static_cast<std::int64_t>(words.bytes().size())},
-                                    {"word_offsets", Element::u64, static_cast<std::int64_t>(words.offsets().size())},
-                                    {"counts", Element::u64, vocabulary.size()}};
-  create_flat_file(path, datasets,
-                   {{"format", std::string(kVocabularyFormat)},
-                    {"format_version", std::to_string(kCorpusFormatVersion)},
-                    {"unit", std::string(unit_name(vocabulary.unit()))}});
-  const File file = File::open_to_write(path);
-  file.write_at(datasets[0].offset, std::as_bytes(std::span(words.bytes())));
-  file.write_at(datasets[1].offset, std::as_bytes(std::span(words.offsets())));
-  file.write_at(datasets[2].offset, std::as_bytes(std::span(vocabulary.counts())));
-  file.sync();
+Vocabulary read_vocabulary(const std::filesystem::path& path) {
+  return read_vocabulary(File::open_to_read(path, Links::refuse));
 }
 
-Vocabulary read_vocabulary(const std::filesystem::path& path) {
+Vocabulary read_vocabulary(const File& file) {
   const auto refuse = [&](std::string what) -> void {
-    throw DataError(std::move(what), path.string(), "make the vocabulary again with trellis-preprocess");
+    throw DataError(std::move(what), file.path().string(), "make the vocabulary again with trellis-preprocess");
   };
-  const File file = File::open_to_read(path, Links::refuse);
   FlatAttributes attributes{{"format", ""}, {"format_version", ""}, {"unit", ""}};
   const std::vector<FlatDataset> datasets = inspect_flat_file(
       file, {{"word_bytes", Element::u8}, {"word_offsets", Element::u64}, {"counts", Element::u64}}, attributes);
@@ -103,6 +103,10 @@ Vocabulary read_vocabulary(const std::filesystem::path& path) {
       refuse(fmt::format("/word_offsets[{}] is {}, expected more than {} and at most {}", i + 1, offsets[i + 1],
                          offsets[i], bytes.size()));
     counted.emplace_back(std::string_view(bytes.data() + offsets[i], offsets[i + 1] - offsets[i]), counts[i]);
+    if (const std::string_view word = counted.back().first;
+        word.size() > longest(*unit) && word != kEndOfLine && word != kUnknown)
+      refuse(
+          fmt::format("word {} has {} bytes, a {} has at most {}", i, word.size(), unit_name(*unit), longest(*unit)));
     if (i > 0 && !before(counted[i - 1], counted[i]))
       refuse(fmt::format("words {} and {} are not in falling order of count", i - 1, i));
     if (seen.insert(counted[i].first) != i) refuse(fmt::format("word {} occurs twice", i));

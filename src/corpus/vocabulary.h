@@ -43,8 +43,9 @@ class Vocabulary {
 // Writes vocabulary.h5 and brings it to the disk. Throws WriteError.
 void write_vocabulary(const std::filesystem::path& path, const Vocabulary& vocabulary);
 
-// Reads vocabulary.h5 under the opening policy of corpus/flat_file.h, and checks order and uniqueness. Throws
-// DataError, MissingInputError. Calls HDF5.
-Vocabulary read_vocabulary(const std::filesystem::path& path);
+// Reads vocabulary.h5 under the opening policy of corpus/flat_file.h, and checks lengths, order and uniqueness of its
+// words. Memory is proportional to the file's size. Calls no HDF5. Throws DataError, MissingInputError.
+Vocabulary read_vocabulary(const File& file);
+Vocabulary read_vocabulary(const std::filesystem::path& path);  // symbolic links are refused
 
 }  // namespace trellis

@@ -30,7 +30,7 @@ SequenceBatchReader::SequenceBatchReader(std::shared_ptr<const SequenceReader> s
              [this](SequenceBatch& batch, std::int64_t index) { fill(batch, index); }) {
   require(lanes_.begin >= 0 && lanes_.begin <= lanes_.end && lanes_.end <= plan_.lanes(),
           "a sequence reader was given lanes that do not exist");
-  require(plan_.sequences() == sequences_->sequences(), "a plan of batches was made for another split");
+  require(plan_.sequences() <= sequences_->sequences(), "a plan of batches was made for another split");
   require(!options_.step_order || is_permutation_of(*options_.step_order, sequences_->steps()),
           "a sequence reader was given steps in an order that is no permutation of them");
   restart(0);

@@ -37,7 +37,7 @@ class SequenceBatchReader {
     std::optional<std::vector<std::int64_t>> step_order{};
   };
 
-  // lanes: global lanes [begin, end) of the plan, perhaps none. The plan must have been made for this split. Begins
+  // lanes: global lanes [begin, end) of the plan, perhaps none. The plan must have been made for this split, or for as many of its first sequences as one likes. Begins
   // with batch 0, sequences in the order in which they are stored.
   SequenceBatchReader(std::shared_ptr<const SequenceReader> sequences, SequenceBatches plan, Range lanes,
                       Options options);

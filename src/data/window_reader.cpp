@@ -31,11 +31,13 @@ void WindowReader::fill(WindowBatch& batch, std::int64_t window) {
   batch.lanes = lanes_.size();
   batch.discard = shape.discard;
   const auto steps = static_cast<std::size_t>(shape.steps), lanes = static_cast<std::size_t>(lanes_.size());
-  batch.tokens.resize(steps * lanes);
-  batch.targets.resize(steps * lanes);
+  batch.tokens.assign(steps * lanes, 0);
+  batch.targets.assign(steps * lanes, 0);
   for (std::size_t lane = 0; lane < lanes; ++lane) {
-    const std::uint32_t* source = lane_tokens(static_cast<std::int64_t>(lane), shape.start, shape.steps + 1);
-    for (std::size_t step = 0; step < steps; ++step) {
+    const std::int64_t own = plan_.steps_of_lane(lanes_.begin + static_cast<std::int64_t>(lane), shape);
+    if (own == 0) continue;
+    const std::uint32_t* source = lane_tokens(static_cast<std::int64_t>(lane), shape.start, own + 1);
+    for (std::size_t step = 0; step < static_cast<std::size_t>(own); ++step) {
       batch.tokens[step * lanes + lane] = source[step];
       batch.targets[step * lanes + lane] = source[step + 1];
     }
@@ -48,11 +50,12 @@ const std::uint32_t* WindowReader::lane_tokens(std::int64_t lane, std::int64_t b
   LaneBlock& block = blocks_[static_cast<std::size_t>(lane)];
   const auto held = static_cast<std::int64_t>(block.tokens.size());
   if (begin < block.begin || begin + count > block.begin + held) {
-    const std::int64_t length = std::min(std::max(options_.lane_block_tokens, count), plan_.lane_length() - begin);
+    const Range all = plan_.lane(lanes_.begin + lane);
+    const std::int64_t length = std::min(std::max(options_.lane_block_tokens, count), all.size() - begin);
     block.tokens.clear();  // nothing is held should reading fail
     std::vector<std::uint32_t> fresh = std::move(block.tokens);
     fresh.resize(static_cast<std::size_t>(length));
-    tokens_->read(plan_.lane(lanes_.begin + lane).begin + begin, std::span(fresh));
+    tokens_->read(all.begin + begin, std::span(fresh));
     block.begin = begin;
     block.tokens = std::move(fresh);
   }

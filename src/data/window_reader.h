@@ -25,6 +25,7 @@ struct WindowBatch {
   std::int64_t discard = 0;           // leading steps that carry no loss
   std::vector<std::int64_t> tokens;   // [steps, lanes], time-major
   std::vector<std::int64_t> targets;  // [steps, lanes]: the token after each
+  // A lane that ends before the longest one (WindowPlan::steps_of_lane) has token 0 in the steps that it has not.
 };
 
 class WindowReader {
@@ -34,7 +35,7 @@ class WindowReader {
     std::int64_t lane_block_tokens = 16384;  // read at once for a lane; raised to a whole window where that is more
   };
 
-  // lanes: global lanes [begin, end) of the plan, perhaps none. The plan must have been made for this split's tokens.
+  // lanes: global lanes [begin, end) of the plan, perhaps none. The plan must have been made for this split's tokens, or for its first ones.
   WindowReader(std::shared_ptr<const TokenReader> tokens, WindowPlan plan, Range lanes, std::int64_t first_window,
                Options options);
   WindowReader(std::shared_ptr<const TokenReader> tokens, WindowPlan plan, Range lanes, std::int64_t first_window = 0)

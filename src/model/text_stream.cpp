@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/errors.h"
+#include "base/stop_request.h"
 
 namespace trellis {
 namespace {
@@ -34,6 +35,7 @@ void TextStream::begin_window(const Window& window) {
 
 void TextStream::advance(std::span<const std::int64_t> tokens) {
   while (!tokens.empty()) {
+    throw_if_stop_requested();  // a prompt may be a book
     const std::size_t count = std::min<std::size_t>(tokens.size(), kMostSteps);
     stream_.advance(as_tensor(tokens.first(count)));
     tokens = tokens.subspan(count);

@@ -1,9 +1,7 @@
 #include "mpi/agreement.h"
 
 #include <algorithm>
-#include <exception>
 #include <mpi.h>
-#include <new>
 
 #include "mpi/check.h"
 
@@ -54,35 +52,14 @@ std::string where_with_rank(const Error& error, const Communicator& communicator
 
 }  // namespace
 
-namespace {
-
-Error out_of_memory(const std::string& what) {
-  return Error(ExitCode::wrong_setting, what, "",
-               "take a smaller network (section model), fewer train.lanes, a shorter train.window, memory.recompute=gates or levels(5), or fewer ranks "
-               "on each machine");
-}
-
-// LibTorch's messages end with where in its code they come from, and it has no exception type for memory of the host.
-Error error_of_library(std::string what) {
-  what = what.substr(0, std::min(what.find("\nException raised from"), what.find("\nframe #")));
-  const std::size_t wanted = what.find("can't allocate memory");
-  if (wanted != std::string::npos) return out_of_memory(what.substr(wanted));
-  return Error(ExitCode::internal, what, "", "");
-}
-
-}  // namespace
-
-Error current_error() {
+bool is_agreed(int ranks) {
+  if (ranks == 1) return true;
   try {
     throw;
-  } catch (const Error& error) {
-    return error;
-  } catch (const std::bad_alloc&) {
-    return out_of_memory("out of memory");
-  } catch (const std::exception& error) {
-    return error_of_library(error.what());
+  } catch (const Agreement& agreement) {
+    return agreement.ranks == ranks;
   } catch (...) {
-    return Error(ExitCode::internal, "an exception of unknown type", "", "");
+    return false;
   }
 }
 

@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/current_error.h"
 #include "base/errors.h"
 #include "mpi/communicator.h"
 
@@ -31,8 +32,8 @@ class AgreedError : public CategorizedError<Code>, public Agreement {
 // added to where() if there are several ranks.
 void agree_on_error(const Communicator& communicator, const std::optional<Error>& error);
 
-// The error that the exception being handled amounts to: itself, or InternalError's code for what is no trellis::Error.
-Error current_error();
+// Of the exception being handled: whether every one of `ranks` ranks is throwing it. To be called in a catch block.
+bool is_agreed(int ranks);
 
 // Collective. Runs the local function on every rank, then agrees as above; gives back its result. The function may
 // itself be collective only as long as every error inside it is agreed, too.

@@ -47,6 +47,8 @@ MpiSession::MpiSession(int argc, char** argv) : exceptions_at_start_(std::uncaug
             "MPI_Comm_split_type");
   MPI_Comm_rank(node, &local_rank_);
   MPI_Comm_size(node, &local_size_);
+  node_ = rank_;
+  check_mpi(MPI_Bcast(&node_, 1, MPI_INT, 0, node), "MPI_Bcast");
   MPI_Comm_free(&node);
 
   if (provided < MPI_THREAD_MULTIPLE) {

@@ -41,9 +41,6 @@ class LanguageModel {
   Range given_lanes() const { return embedding_.lanes(); }
   // All zero, [lanes, H].
   History zero_history() const;
-  std::int64_t chunks() const { return options_.chunks; }
-  void set_chunks(std::int64_t chunks) { options_.chunks = chunks; }
-  double unit_seconds() const { return stage_.unit_seconds(); }  // see PipelineStage
 
   // Collective over the mesh. One window: LossSums of this rank's share of the loss's terms (sum them over all ranks), and the
   // gradient of the objective, whose means are over the scored steps of all lanes: overwrites `gradients` with the gradient of

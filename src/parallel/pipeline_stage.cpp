@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/time_span.h"
 #include "model/launch.h"
 
 namespace trellis {
@@ -61,7 +60,6 @@ at::Tensor PipelineStage::rows_of_group(const at::Tensor& all, std::size_t group
 
 void PipelineStage::begin_window(std::int64_t steps, std::int64_t chunks, const History& history, const at::Tensor& hidden_mask,
                                  const std::vector<at::Tensor>& output_masks) {
-  forward_seconds_ = backward_seconds_ = last_backward_seconds_ = 0;
   steps_ = steps;
   units_ = PipelineLayout{shape_.levels, replica_.size(), options_.lane_groups}.units(lanes_, steps, chunks);
   for (std::size_t g = 0; g < groups_.size(); ++g) {
@@ -102,12 +100,7 @@ void PipelineStage::forward(const ConvolutionKernels& kernels) {
         received_[2 * n].wait();
         received_[2 * n + 1].wait();
         break;
-      case Action::Kind::forward: {
-        const double begun = steady_seconds();
-        stack.forward(unit.time, kernels);
-        forward_seconds_ += steady_seconds() - begun;
-        break;
-      }
+      case Action::Kind::forward: stack.forward(unit.time, kernels); break;
       case Action::Kind::send:
         sent_.push_back(replica_.start_send(stack.result_hidden(unit.time), replica_.rank() + 1, kHiddenTag));
         sent_.push_back(replica_.start_send(stack.result_cell(unit.time), replica_.rank() + 1, kCellTag));
@@ -178,9 +171,7 @@ void PipelineStage::post_gradient_receive(std::size_t n) {
 void PipelineStage::backward_unit(std::size_t n, const ConvolutionKernels& kernels, const ConvolutionKernels& gradients) {
   const WorkUnit& unit = units_[n];
   const Message from_above = is_last() ? Message{} : rows_in(gradients_in_[n % gradients_in_.size()], rows_of(unit));
-  const double begun = steady_seconds();
   stack_of(unit).backward(unit.time, kernels, gradients, from_above.hidden, from_above.cell);
-  (unit.time.begin == 0 ? last_backward_seconds_ : backward_seconds_) += steady_seconds() - begun;
 }
 
 void PipelineStage::backward(const ConvolutionKernels& kernels, const ConvolutionKernels& gradients) {
@@ -226,12 +217,6 @@ void PipelineStage::backward(const ConvolutionKernels& kernels, const Convolutio
   // nobody waits for it: the stages below compute meanwhile
   for (std::size_t g = stacks_.size(); g-- > 0;) stacks_[g]->finish_kernel_gradient(gradients);
   for (auto& going : gradients_going_) wait_all(going);
-}
-
-double PipelineStage::unit_seconds() const {
-  const auto whole_windows = static_cast<std::int64_t>(groups_.size()), units = static_cast<std::int64_t>(units_.size());
-  if (units <= whole_windows) return forward_seconds_ + last_backward_seconds_;
-  return forward_seconds_ + backward_seconds_ * static_cast<double>(units) / static_cast<double>(units - whole_windows);
 }
 
 at::Tensor PipelineStage::d_embedded() {

@@ -53,9 +53,6 @@ class PipelineStage {
 
   // Adds to `gradients` (of the effective kernels).
   void backward(const ConvolutionKernels& kernels, const ConvolutionKernels& gradients);
-  // Seconds that this stage worked on its units in the last window, waiting not counted, as if the unit that backward ends with
-  // had cost what the others did: with it comes what is done once a window.
-  double unit_seconds() const;
   // [A] [steps * lanes, E]: this stage's part of the embedded input's gradient, after backward.
   at::Tensor d_embedded();
 
@@ -87,7 +84,6 @@ class PipelineStage {
 
   std::int64_t steps_ = 0;
   std::vector<WorkUnit> units_;
-  double forward_seconds_ = 0, backward_seconds_ = 0, last_backward_seconds_ = 0;
   // only with several lane groups
   at::Tensor embedded_, d_embedded_, raw_output_, d_raw_output_;
   std::vector<at::Tensor> outputs_, d_outputs_;

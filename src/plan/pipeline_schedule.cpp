@@ -88,12 +88,4 @@ std::int64_t best_chunks(int stages, double overhead, double per_step, std::int6
   return std::clamp<std::int64_t>(std::llround(best), 1, std::max<std::int64_t>(1, steps));
 }
 
-std::int64_t chunks_by_trials(int stages, const ChunkTrial& few, const ChunkTrial& many, std::int64_t steps) {
-  // seconds = chunks * overhead + steps * per_step
-  const double overhead = (many.seconds - few.seconds) / static_cast<double>(many.chunks - few.chunks);
-  if (!(overhead > 0)) return many.chunks;  // too little to be seen, which says nothing of more chunks than were tried
-  const double per_step = (few.seconds - static_cast<double>(few.chunks) * overhead) / static_cast<double>(steps);
-  return best_chunks(stages, overhead, per_step, steps);
-}
-
 }  // namespace trellis

@@ -92,18 +92,10 @@ constexpr double bubble_of(int stages, std::int64_t units) {
 // sqrt((stages - 1) * per_step * steps / overhead), at least 1 and at most `steps`.
 std::int64_t best_chunks(int stages, double overhead, double per_step, std::int64_t steps);
 
-// The number of chunks that a run of so many stages has settled on by measuring.
+// The number of chunks that was chosen for a run of so many stages.
 struct ChunkChoice {
   std::int64_t stages = 1, chunks = 1;
   bool operator==(const ChunkChoice&) const = default;
 };
-
-// What a stage's work on a window of `steps` took in so many chunks, not counting the time that it waited.
-struct ChunkTrial {
-  std::int64_t chunks = 1;
-  double seconds = 0;
-};
-// The best number by two trials, of the slowest stage each, with different numbers of chunks.
-std::int64_t chunks_by_trials(int stages, const ChunkTrial& few, const ChunkTrial& many, std::int64_t steps);
 
 }  // namespace trellis

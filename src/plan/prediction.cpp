@@ -137,6 +137,12 @@ std::int64_t fastest_chunks(const RunNumbers& run, const Mesh& mesh, const Rates
   return best;
 }
 
+std::int64_t chunks_by_rule(const RunNumbers& run, const Mesh& mesh) {
+  constexpr std::int64_t kChunksPerStage = 4;
+  if (mesh.pipeline == 1) return 1;
+  return run.gpu ? std::min(run.steps, kChunksPerStage * mesh.pipeline) : fastest_chunks(run, mesh, Rates{});
+}
+
 PlanReport predict(const RunNumbers& run, const Mesh& mesh, std::int64_t chunks, const Rates& rates) {
   const double one_rank = mesh == Mesh{} ? 0 : predict(run, Mesh{}, 1, rates, 0).tokens_per_second;
   return predict(run, mesh, chunks, rates, one_rank);

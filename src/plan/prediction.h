@@ -41,6 +41,11 @@ struct PlanReport {
 // Chunks of time that make the waves of this mesh shortest.
 std::int64_t fastest_chunks(const RunNumbers& run, const Mesh& mesh, const Rates& rates);
 
+// What mesh.chunks=auto is: the fastest by the rates that are assumed of any machine; on GPUs, of whose rates that says nothing, four
+// a stage. The order of sums in a stage depends on it, so it follows from the run and its mesh alone: were it measured, two runs of
+// the same settings would differ in their last bits.
+std::int64_t chunks_by_rule(const RunNumbers& run, const Mesh& mesh);
+
 // chunks: 0: the fastest.
 PlanReport predict(const RunNumbers& run, const Mesh& mesh, std::int64_t chunks, const Rates& rates);
 // The same where tokens/s of one rank are known already.

@@ -7,6 +7,7 @@ namespace trellis {
 
 std::string format_duration(double seconds) {
   if (!std::isfinite(seconds) || seconds < 0) return "?";
+  if (seconds > 0 && seconds < 0.00995) return fmt::format("{:.2g}ms", seconds * 1e3);
   if (seconds < 9.995) return fmt::format("{:.2f}s", seconds);
   if (seconds > 1e9) return ">30y";
   const auto whole = static_cast<std::int64_t>(std::llround(seconds));

@@ -7,7 +7,7 @@
 
 namespace trellis {
 
-std::string format_duration(double seconds);   // "0.31s", "45s", "2m03s", "1h02m", "3d04h"; "?" below 0 or not finite
+std::string format_duration(double seconds);   // "1.2ms", "0.31s", "45s", "2m03s", "1h02m", "3d04h"; "?" below 0 or not finite
 std::string format_count(double count);        // "2810", "28.1k", "2.09M", "1.30G"
 std::string format_bytes(std::int64_t bytes);  // "512 B", "1.2 KiB", "204.0 MiB"; "?" below 0
 std::string format_loss(double nats);          // "6.7123"; "nan", "inf"

@@ -35,4 +35,12 @@ ProcessMemory process_memory() {
   return parse_process_status(text);
 }
 
+std::optional<std::int64_t> process_bytes_read() {
+  std::ifstream file("/proc/self/io");
+  std::string label;
+  std::int64_t bytes = 0;
+  if (!(file >> label >> bytes) || label != "rchar:" || bytes < 0) return std::nullopt;
+  return bytes;
+}
+
 }  // namespace trellis

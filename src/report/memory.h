@@ -1,4 +1,5 @@
-// How much memory this process holds, as the kernel counts it (VmRSS and VmHWM of /proc/self/status).
+// How much memory this process holds, and how much it has read, as the kernel counts them (VmRSS and VmHWM of /proc/self/status,
+// rchar of /proc/self/io).
 #pragma once
 
 #include <cstdint>
@@ -17,5 +18,8 @@ ProcessMemory process_memory();
 
 // The two values out of the text of such a file.
 ProcessMemory parse_process_status(std::string_view text);
+
+// Bytes that calls of this process have read from files and the like since it began. Empty where the system does not tell.
+std::optional<std::int64_t> process_bytes_read();
 
 }  // namespace trellis

@@ -1,12 +1,10 @@
 #include "report/progress.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <fmt/core.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 #include <vector>
 
+#include "base/log_hook.h"
 #include "report/format.h"
 
 namespace trellis {
@@ -14,11 +12,6 @@ namespace {
 
 constexpr double kRedrawSeconds = 0.2;
 constexpr int kUsualWidth = 80;
-
-bool can_draw_bar(std::FILE* stream) {
-  const char* terminal = std::getenv("TERM");
-  return isatty(fileno(stream)) == 1 && terminal != nullptr && std::string_view(terminal) != "dumb";
-}
 
 // A terminal or log that went away must not end a run of days: failures to write are ignored.
 void emit(std::FILE* stream, const std::string& text) {
@@ -77,51 +70,52 @@ std::string progress_bar(const ProgressSample& sample, int width) {
   return fmt::format("{} [{:#<{}}{:-<{}}] {}", percent, "", filled, "", bar - filled, joined());
 }
 
-Progress::Progress(std::FILE* stream)
-    : stream_(stream), style_(can_draw_bar(stream) ? Style::bar : Style::lines), fixed_width_(0) {}
+Progress::Progress(std::FILE* stream, std::optional<Style> style)
+    : stream_(stream),
+      terminal_(style == Style::lines ? std::nullopt : Terminal::behind(fileno(stream))),
+      style_(style.value_or(terminal_ ? Style::bar : Style::lines)),
+      fixed_width_(0) {
+  if (style_ == Style::bar) set_before_message([this] { clear(); });
+}
 
 Progress::Progress(std::FILE* stream, Style style, int width) : stream_(stream), style_(style), fixed_width_(width) {}
 
 Progress::~Progress() {
+  if (style_ == Style::bar && fixed_width_ == 0) set_before_message({});
   if (drawn_) emit(stream_, "\n");
 }
 
 int Progress::width() const {
   if (fixed_width_ > 0) return fixed_width_;
-  winsize size{};
-  if (ioctl(fileno(stream_), TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
-  return kUsualWidth;
+  return terminal_ ? terminal_->columns() : kUsualWidth;
 }
 
-void Progress::step(ProgressSample sample, bool line_is_due, double now_seconds) {
-  if (!first_seconds_) {
-    first_seconds_ = now_seconds;
-    first_step_ = sample.step;
-  }
-  if (!sample.eta_seconds && knows_total(sample) && sample.step > first_step_) {
-    const double seconds_a_step = (now_seconds - *first_seconds_) / static_cast<double>(sample.step - first_step_);
-    sample.eta_seconds =
-        seconds_a_step * static_cast<double>(std::max<std::int64_t>(*sample.total_steps - sample.step, 0));
-  }
-  if (style_ == Style::lines) {
-    if (!line_is_due) return;
-    emit(stream_, fmt::format("{}\n", progress_line(sample)));
-    return;
-  }
+void Progress::step(const ProgressSample& sample, double now_seconds) {
+  if (style_ == Style::lines) return;
+  const std::lock_guard lock(mutex_);
   const bool is_last = knows_total(sample) && sample.step >= *sample.total_steps;
   if (drawn_seconds_ && now_seconds - *drawn_seconds_ < kRedrawSeconds && !is_last) return;
-  // the last column stays free: writing there makes some terminals wrap
-  emit(stream_, fmt::format("\r{}\033[K", progress_bar(sample, width() - 1)));
-  drawn_ = true;
+  draw(progress_bar(sample, room()));
   drawn_seconds_ = now_seconds;
 }
 
+void Progress::draw(std::string_view bar) {
+  emit(stream_, fmt::format("\r{}\033[K", bar));
+  drawn_ = true;
+}
+
 void Progress::note(std::string_view line) {
-  clear();
+  const std::lock_guard lock(mutex_);
+  clear_bar();
   emit(stream_, fmt::format("{}\n", line));
 }
 
 void Progress::clear() {
+  const std::lock_guard lock(mutex_);
+  clear_bar();
+}
+
+void Progress::clear_bar() {
   if (!drawn_) return;
   emit(stream_, "\r\033[K");
   drawn_ = false;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -12,11 +13,12 @@
 #include "base/version.h"
 #include "config/settings_io.h"
 #include "plan/checkpoint_rows.h"
+#include "train/dataset.h"
 
 namespace trellis {
 namespace {
 
-constexpr int kStateVersion = 3;
+constexpr int kStateVersion = 4;
 constexpr const char* kAverages = "optimizer.average.";
 
 ElementType element_type(at::ScalarType type) { return type == at::kDouble ? ElementType::float64 : ElementType::float32; }
@@ -135,6 +137,16 @@ WriteReport save_checkpoint(const Ranks& ranks, const std::filesystem::path& roo
   return write_checkpoint(ranks.world, root, state.run.step, given.slices(), json);
 }
 
+std::int64_t checkpoint_bytes(TrainingStep& training, const Settings& settings) {
+  constexpr std::int64_t kManifest = 8 << 10, kPerTensor = 768;  // the settings above all; HDF5's own bytes and the list
+  std::vector<NamedTensor> tensors = weights_and_optimizer(training);
+  append(tensors, lanes_of(training.task()));
+  if (settings.optimizer.averaging != Averaging::never && !training.optimizer().average()) append(tensors, parameters_of(kAverages, training.weights()));
+  std::int64_t bytes = kManifest;
+  for (const NamedTensor& tensor : tensors) bytes += tensor.info().bytes() + kPerTensor;
+  return bytes;
+}
+
 CheckpointState read_state(const CheckpointReader& reader) {
   const std::string where = reader.path().string() + ": manifest.json: state";
   try {
@@ -155,6 +167,10 @@ CheckpointState read_state(const CheckpointReader& reader) {
       state.data = json.at("data");
       const JsonObject data(state.data, "data", source);
       if (data.has("words")) data.count("words", 1);
+      if (tells_splits(state.data)) state.data.at("splits").get<std::map<std::string, std::string>>();
+    }
+    if (state.run.step != reader.step()) {
+      throw DataError(fmt::format("the run's step is {}, but the checkpoint's is {}", state.run.step, reader.step()), where, "use another checkpoint");
     }
     return state;
   } catch (const nlohmann::json::exception& e) {

@@ -26,6 +26,9 @@ struct CheckpointState {
 // replica, whose stages all have them (Task::lanes).
 WriteReport save_checkpoint(const Ranks& ranks, const std::filesystem::path& root, TrainingStep& training, const CheckpointState& state);
 
+// About how many bytes of the disk a checkpoint of this training takes, the averages counted that it may yet begin.
+std::int64_t checkpoint_bytes(TrainingStep& training, const Settings& settings);
+
 // Throws DataError when the checkpoint was not written by a training run, or by an incompatible version.
 CheckpointState read_state(const CheckpointReader& reader);
 

@@ -69,21 +69,22 @@ ClassifierEvaluator::ClassifierEvaluator(const Ranks& ranks, const TrellisShape&
                                          const SequenceBatches& plan, std::optional<std::vector<std::int64_t>> order, at::TensorOptions options)
     : ranks_(ranks),
       sequences_(plan.sequences()),
+      batches_(plan.batches()),
       lanes_(shard_range(plan.lanes(), ranks.size(), ranks.rank())),
       normalised_(sequences->description().normalisation, options),
       model_(shape, sequences->steps(), lanes_.size(), Keep::states, options),
       reader_(std::move(sequences), plan, lanes_, {.batches_ahead = 2, .step_order = std::move(order)}) {}
 
-EvaluationResult ClassifierEvaluator::run(const Parameters& weights) {
+EvaluationResult ClassifierEvaluator::run(const Parameters& weights, const AtPause& at_pause) {
   std::array<double, ClassificationSums::kCount> sums{};
-  agree(ranks_.world, [&] {
-    reader_.restart(0);
-    while (const SequenceBatch* const batch = reader_.next()) {
-      const ClassificationSums own = ClassificationSums::read(model_.evaluate(weights, normalised_(*batch)));
-      sums[0] += own.loss;
-      sums[1] += own.correct;
-    }
-  });
+  agree(ranks_.world, [&] { reader_.restart(0); });
+  const auto evaluate_batch = [&](std::int64_t n) {
+    const ClassificationSums own = ClassificationSums::read(model_.evaluate(weights, normalised_(*reader_.next())));
+    sums[0] += own.loss;
+    sums[1] += own.correct;
+    report_progress(n + 1, batches_, sequences_);
+  };
+  work_in_step(ranks_.world, batches_, evaluate_batch, at_pause);
   ranks_.world.all_reduce(sums, Reduction::sum);
   const StepLoss mean = mean_of(ClassificationSums::from(sums.data()), sequences_);
   return {.loss_nats = mean.loss_nats, .scored = mean.scored, .accuracy = mean.accuracy};

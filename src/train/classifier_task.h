@@ -61,11 +61,11 @@ class ClassifierEvaluator : public Evaluator {
   ClassifierEvaluator(const Ranks& ranks, const TrellisShape& shape, std::shared_ptr<const SequenceReader> sequences,
                       const SequenceBatches& plan, std::optional<std::vector<std::int64_t>> step_order, at::TensorOptions options);
 
-  EvaluationResult run(const Parameters& weights) override;
+  EvaluationResult run(const Parameters& weights, const AtPause& at_pause) override;
 
  private:
   const Ranks ranks_;
-  std::int64_t sequences_;
+  std::int64_t sequences_, batches_;
   Range lanes_;
   NormalisedInput normalised_;
   SequenceClassifier model_;

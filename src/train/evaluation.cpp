@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "mpi/agreement.h"
@@ -52,10 +53,12 @@ void LanguageModelEvaluator::run_window(const WindowBatch& batch, double& nats, 
   }
   const at::Tensor losses = stream_->negative_log_probabilities(window.targets.narrow(0, skipped, window.steps * lanes - skipped)).cpu();
   const double* const loss = losses.const_data_ptr<double>();
-  const std::int64_t start = plan_.window(batch.index).start;
+  const Window shape = plan_.window(batch.index);
+  const std::int64_t start = shape.start;
   for (std::int64_t lane = 0; lane < lanes_.size(); ++lane) {
-    const std::int64_t overlap = plan_.overlap(lanes_.begin + lane), first = plan_.lane(lanes_.begin + lane).begin;
-    for (std::int64_t step = std::max(batch.discard, overlap - start); step < window.steps; ++step) {
+    const std::int64_t index = lanes_.begin + lane, overlap = plan_.overlap(index), first = plan_.lane(index).begin;
+    const std::int64_t own = plan_.steps_of_lane(index, shape);
+    for (std::int64_t step = std::max(batch.discard, overlap - start); step < own; ++step) {
       const double nats_here = loss[step * lanes - skipped + lane];
       nats += nats_here;
       ++count;
@@ -64,26 +67,37 @@ void LanguageModelEvaluator::run_window(const WindowBatch& batch, double& nats, 
   }
 }
 
-EvaluationResult LanguageModelEvaluator::run(const Parameters& weights, std::vector<ScoredToken>* scored) {
-  std::array<double, 2> sums{};  // nats, tokens
+EvaluationResult LanguageModelEvaluator::run(const Parameters& weights, const AtPause& at_pause, std::vector<ScoredToken>* scored) {
+  const bool idle = stream_lanes_ == 0;
+  std::optional<WindowReader> reader;
   agree(ranks_.world, [&] {
-    if (stream_lanes_ == 0) return;
+    if (idle) return;
     stream_->use(weights);
-    WindowReader reader(tokens_, plan_, lanes_);
-    std::int64_t count = 0;
-    std::vector<std::vector<ScoredToken>> by_lane(static_cast<std::size_t>(lanes_.size()));
-    while (const WindowBatch* const batch = reader.next()) run_window(*batch, sums[0], count, scored ? &by_lane : nullptr);
-    sums[1] = static_cast<double>(count);
+    reader.emplace(tokens_, plan_, lanes_);
+  });
+  double nats = 0;
+  std::int64_t count = 0;
+  std::vector<std::vector<ScoredToken>> by_lane(static_cast<std::size_t>(lanes_.size()));
+  const std::int64_t all = plan_.scored_tokens();
+  const auto window = [&](std::int64_t n) {
+    if (!idle) run_window(*reader->next(), nats, count, scored ? &by_lane : nullptr);
+    report_progress(n + 1, plan_.windows(), all);
+  };
+  work_in_step(ranks_.world, plan_.windows(), window, at_pause);
+  agree(ranks_.world, [&] {
     for (const auto& lane : by_lane) {
       if (scored) scored->insert(scored->end(), lane.begin(), lane.end());
     }
   });
+  std::array<double, 2> sums{nats, static_cast<double>(count)};
   ranks_.world.all_reduce(sums, Reduction::sum);
   return {.loss_nats = sums[0] / sums[1], .scored = static_cast<std::int64_t>(sums[1]), .accuracy = std::nullopt};
 }
 
-EvaluationResult LanguageModelEvaluator::run(const Parameters& weights) { return run(weights, nullptr); }
+EvaluationResult LanguageModelEvaluator::run(const Parameters& weights, const AtPause& at_pause) { return run(weights, at_pause, nullptr); }
 
-EvaluationResult LanguageModelEvaluator::run(const Parameters& weights, std::vector<ScoredToken>& scored) { return run(weights, &scored); }
+EvaluationResult LanguageModelEvaluator::run(const Parameters& weights, const AtPause& at_pause, std::vector<ScoredToken>& scored) {
+  return run(weights, at_pause, &scored);
+}
 
 }  // namespace trellis

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "comm/mesh_groups.h"
@@ -11,6 +13,7 @@
 #include "data/window_reader.h"
 #include "model/language_stream.h"
 #include "plan/windows.h"
+#include "train/in_step.h"
 #include "train/ranks.h"
 
 namespace trellis {
@@ -24,8 +27,23 @@ struct EvaluationResult {
 class Evaluator {
  public:
   virtual ~Evaluator() = default;
-  // Collective. Every rank gets the same result.
-  virtual EvaluationResult run(const Parameters& weights) = 0;
+  // Collective. Every rank gets the same result. at_pause: called about every half second (train/in_step.h); an exception from it
+  // leaves the evaluation. It may use everything but this evaluator, and not change the weights.
+  virtual EvaluationResult run(const Parameters& weights, const AtPause& at_pause) = 0;
+  // Told on this rank, while an evaluation runs, about how much of it is done: of `all` that all ranks are to score.
+  using OnProgress = std::function<void(std::int64_t done, std::int64_t all)>;
+  void on_progress(OnProgress listener) { on_progress_ = std::move(listener); }
+
+ protected:
+  // After `batches` of `all_batches`, of which every rank has as many.
+  void report_progress(std::int64_t batches, std::int64_t all_batches, std::int64_t all_scored) const {
+    if (!on_progress_) return;
+    const double share = static_cast<double>(batches) / static_cast<double>(all_batches);
+    on_progress_(static_cast<std::int64_t>(share * static_cast<double>(all_scored)), all_scored);
+  }
+
+ private:
+  OnProgress on_progress_;
 };
 
 // A prediction of one token of a split.
@@ -42,12 +60,13 @@ class LanguageModelEvaluator : public Evaluator {
   LanguageModelEvaluator(const Ranks& ranks, const MeshGroups& groups, std::shared_ptr<const TokenReader> tokens, const WindowPlan& plan, const TrellisShape& shape,
                          at::TensorOptions options);
 
-  EvaluationResult run(const Parameters& weights) override;
+  EvaluationResult run(const Parameters& weights, const AtPause& at_pause) override;
   // The same, and what this rank's lanes scored, position by position; lanes in order, so positions rise over the ranks.
-  EvaluationResult run(const Parameters& weights, std::vector<ScoredToken>& scored);
+  EvaluationResult run(const Parameters& weights, const AtPause& at_pause, std::vector<ScoredToken>& scored);
+  const WindowPlan& plan() const { return plan_; }
 
  private:
-  EvaluationResult run(const Parameters& weights, std::vector<ScoredToken>* scored);
+  EvaluationResult run(const Parameters& weights, const AtPause& at_pause, std::vector<ScoredToken>* scored);
   void run_window(const WindowBatch& batch, double& nats, std::int64_t& count, std::vector<std::vector<ScoredToken>>* by_lane);
 
   const Ranks ranks_;

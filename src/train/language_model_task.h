@@ -22,7 +22,7 @@ class LanguageModelTask : public Task {
     std::uint64_t seed = 1;
     Keep keep = Keep::gates;
     std::optional<at::ScalarType> activations;  // their type where it is not that of the weights
-    AutomaticCount chunks;                      // of time; with lane_groups a pipeline's units
+    std::int64_t chunks = 1;                    // of time; with lane_groups a pipeline's units
     std::int64_t lane_groups = 1;
     std::int64_t accumulate = 1;                // windows of a step
     int batches_ahead = 4;
@@ -38,17 +38,12 @@ class LanguageModelTask : public Task {
   std::int64_t all_lanes() const override { return plan_.lanes(); }
   Range lanes() const override { return model_.lanes(); }
   std::vector<LaneState> lane_states() override;
-  std::optional<ChunkChoice> chunk_choice() const override { return chunk_choice_; }
-  void use_chunk_choice(const ChunkChoice& choice) override;
   std::string description() const override;
 
  private:
   // What the windows of a step, the first of which is given, score together.
   ScoredSteps scored_in_step(std::int64_t first_window) const;
   at::Tensor run_window(const Parameters& weights, const WindowBatch& batch, std::int64_t step, const LanguageModel::Part& part, Parameters& gradients);
-  bool measures_chunks() const { return options_.chunks.automatic() && groups_.mesh.pipeline > 1 && !chunk_choice_; }
-  void begin_chunk_trial();
-  void end_chunk_trial(std::int64_t steps);
 
   const Ranks ranks_;
   const MeshGroups& groups_;
@@ -60,8 +55,6 @@ class LanguageModelTask : public Task {
   LanguageModel model_;
   History history_;
   DropoutMasks masks_;
-  std::vector<ChunkTrial> chunk_trials_;  // of the windows so far
-  std::optional<ChunkChoice> chunk_choice_;
   WindowReader reader_;
 };
 

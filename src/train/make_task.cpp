@@ -6,21 +6,19 @@
 #include "train/classifier_task.h"
 #include "train/from_settings.h"
 #include "train/language_model_task.h"
+#include "train/shard_verification.h"
 
 namespace trellis {
 namespace {
-
-// One rank hashes the shards; the others check structure only.
-Verify verification(const Ranks& ranks, bool hash) { return hash && ranks.rank() == 0 ? Verify::hash : Verify::structure; }
 
 std::string place_of(const Dataset& data, const std::string& split) { return "split '" + split + "' of " + data.directory().string(); }
 
 }  // namespace
 
 std::unique_ptr<Task> make_training_task(const Ranks& ranks, const MeshGroups& groups, const Dataset& data, const Settings& settings, const TrellisShape& shape,
-                                         at::TensorOptions options) {
+                                         std::int64_t chunks, at::TensorOptions options) {
+  const Verify verify = settings.data.verify ? verification_of(ranks.world, data, "train") : Verify::structure;
   return agree(ranks.world, [&]() -> std::unique_ptr<Task> {
-    const Verify verify = verification(ranks, settings.data.verify);
     if (!data.is_text()) {
       const auto sequences = data.sequences().open_split("train", verify);
       const SequenceBatches plan(sequences->sequences(), settings.train.lanes, place_of(data, "train"));
@@ -43,7 +41,7 @@ std::unique_ptr<Task> make_training_task(const Ranks& ranks, const MeshGroups& g
                                                                           .seed = settings.train.seed,
                                                                           .keep = keep_from(settings),
                                                                           .activations = activation_type_from(settings),
-                                                                          .chunks = settings.mesh.chunks,
+                                                                          .chunks = chunks,
                                                                           .lane_groups = settings.mesh.lane_groups,
                                                                           .accumulate = settings.train.accumulate,
                                                                           .batches_ahead = settings.data.prefetch},
@@ -59,9 +57,12 @@ EvaluationCut validation_cut(const Settings& settings) {
 
 std::unique_ptr<LanguageModelEvaluator> make_text_evaluator(const Ranks& ranks, const MeshGroups& groups, const Dataset& data, const std::string& split,
                                                             const EvaluationCut& cut, const TrellisShape& shape, at::TensorOptions options) {
+  const Verify verify = verification_of(ranks.world, data, split);
   return agree(ranks.world, [&] {
-    const auto tokens = data.text().open_split(split, verification(ranks, true));
-    const WindowPlan plan(tokens->tokens(), cut.lanes, cut.window, cut.discard, cut.like_scripts ? WindowUse::training : WindowUse::evaluation,
+    const auto tokens = data.text().open_split(split, verify);
+    // the first token is predicted by nothing
+    const std::int64_t read = cut.limit ? std::min(tokens->tokens(), *cut.limit + 1) : tokens->tokens();
+    const WindowPlan plan(read, cut.lanes, cut.window, cut.discard, cut.like_scripts ? WindowUse::training : WindowUse::evaluation,
                           place_of(data, split), cut.context);
     return std::make_unique<LanguageModelEvaluator>(ranks, groups, tokens, plan, shape, options);
   });
@@ -70,9 +71,11 @@ std::unique_ptr<LanguageModelEvaluator> make_text_evaluator(const Ranks& ranks, 
 std::unique_ptr<Evaluator> make_evaluator(const Ranks& ranks, const MeshGroups& groups, const Dataset& data, const std::string& split, const EvaluationCut& cut,
                                           const Settings& settings, const TrellisShape& shape, at::TensorOptions options) {
   if (data.is_text()) return make_text_evaluator(ranks, groups, data, split, cut, shape, options);
+  const Verify verify = verification_of(ranks.world, data, split);
   return agree(ranks.world, [&]() -> std::unique_ptr<Evaluator> {
-    const auto sequences = data.sequences().open_split(split, verification(ranks, true));
-    const SequenceBatches plan(sequences->sequences(), cut.lanes, place_of(data, split));
+    const auto sequences = data.sequences().open_split(split, verify);
+    const std::int64_t read = cut.limit ? std::min(sequences->sequences(), *cut.limit) : sequences->sequences();
+    const SequenceBatches plan(read, cut.lanes, place_of(data, split));
     return std::make_unique<ClassifierEvaluator>(ranks, shape, sequences, plan,
                                                  step_order(settings.data.permute, settings.train.seed, sequences->steps()), options);
   });

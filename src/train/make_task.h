@@ -18,9 +18,9 @@
 namespace trellis {
 
 // Collective, like all here; errors are agreed on. One rank of a machine hashes the shards if settings.data.verify.
-// groups must outlive the task.
+// groups must outlive the task. chunks: of a window's time; a language model's.
 std::unique_ptr<Task> make_training_task(const Ranks& ranks, const MeshGroups& groups, const Dataset& data, const Settings& settings, const TrellisShape& shape,
-                                         at::TensorOptions options);
+                                         std::int64_t chunks, at::TensorOptions options);
 
 // How a text is cut for evaluation. Sequences are just dealt to the lanes.
 struct EvaluationCut {
@@ -30,6 +30,7 @@ struct EvaluationCut {
   std::int64_t context = 0;  // see WindowPlan
   // As the authors' scripts do: no lane's first `discard` predictions are ever scored.
   bool like_scripts = false;
+  std::optional<std::int64_t> limit = {};  // only so many tokens or sequences from the split's beginning
 };
 // The cut of validation during training.
 EvaluationCut validation_cut(const Settings& settings);

@@ -7,11 +7,13 @@
 #include <utility>
 #include <vector>
 
+#include "base/stop_request.h"
 #include "model/dropout.h"
 #include "model/effective_kernels.h"
 #include "model/initialize.h"
 #include "model/level_stack.h"
 #include "model/output_layer.h"
+#include "mpi/agreement.h"
 #include "plan/body_cost.h"
 #include "plan/network_size.h"
 #include "plan/pipeline_schedule.h"
@@ -132,7 +134,8 @@ class Measurement {
   }
 
  private:
-  // Seconds of a call: the median of several, of the slowest rank. The first is not counted; all ranks call equally often.
+  // Seconds of a call: the median of several, of the slowest rank. The first is not counted; all ranks call equally often, and leave
+  // together when a signal has come to any.
   template <class F>
   double timed(const F& call) {
     std::vector<double> seconds;
@@ -144,6 +147,7 @@ class Measurement {
       call();
       seconds.push_back(now() - begin);
       all = ranks_.world.all_reduce(all + seconds.back(), Reduction::max);
+      agree(ranks_.world, [] { throw_if_stop_requested(); });
     }
     return ranks_.world.all_reduce(median(seconds), Reduction::max);
   }

@@ -9,7 +9,7 @@
 namespace trellis {
 namespace {
 
-// The first ones warm up, and measure chunks.
+// The first ones warm up.
 constexpr std::int64_t kFirstMeasured = 8, kMeasured = 8;
 
 }  // namespace

@@ -12,7 +12,7 @@ namespace trellis {
 
 class PlanCheck {
  public:
-  // groups must outlive this. chunks: of time, in the first step.
+  // groups must outlive this. chunks: of time.
   PlanCheck(const RunNumbers& run, const MeshGroups& groups, std::int64_t chunks);
 
   // After each step; tells once. Every rank's own bytes are counted, rank 0 tells its own.

@@ -68,13 +68,16 @@ fs::path free_name(const fs::path& wanted) {
 
 }  // namespace
 
-void Profile::begin() {
+void Profile::make_folder() const {
   agree(ranks_.world, [&] {
     if (ranks_.rank() != 0) return;
     std::error_code error;
     fs::create_directories(folder_, error);
     if (error) throw_write_error(folder_, "make the folder for profiles", error.value());
   });
+}
+
+void Profile::begin() {
   name_this_thread("training");
   origin_ns_ = common_origin(ranks_.world);
   recorder_.start();
@@ -84,7 +87,16 @@ void Profile::begin() {
 fs::path Profile::write(const ProfiledSteps& recorded, const std::vector<std::int64_t>& dropped) const {
   const std::string name = fmt::format("steps-{}-{}.json", recorded.first, recorded.last);
   const fs::path unfinished = folder_ / (".tmp-" + name);
-  agree(ranks_.world, [&] {
+  const auto removed_on_error = [&](const auto& local) {  // collective
+    try {
+      return agree(ranks_.world, local);
+    } catch (...) {
+      std::error_code ignored;
+      if (ranks_.rank() == 0) fs::remove(unfinished, ignored);
+      throw;
+    }
+  };
+  removed_on_error([&] {
     if (ranks_.rank() != 0) return;
     std::error_code ignored;
     fs::remove(unfinished, ignored);  // of a process that was killed
@@ -93,11 +105,11 @@ fs::path Profile::write(const ProfiledSteps& recorded, const std::vector<std::in
   });
   const std::string own = trace_of_rank({.rank = ranks_.rank(), .host = host_name(), .origin_ns = origin_ns_}, recorder_);
   for (int rank = 0; rank < ranks_.size(); ++rank) {
-    agree(ranks_.world, [&] {
+    removed_on_error([&] {
       if (rank == ranks_.rank()) append(unfinished, own);
     });
   }
-  return agree(ranks_.world, [&] {
+  return removed_on_error([&] {
     if (ranks_.rank() != 0) return fs::path();
     append(unfinished, trace_tail({.first_step = recorded.first, .last_step = recorded.last, .dropped = dropped}));
     const fs::path path = free_name(folder_ / name);

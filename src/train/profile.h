@@ -22,7 +22,9 @@ class Profile {
   const ProfiledSteps& steps() const { return steps_; }
   bool recording() const { return recording_; }
 
-  // Collective. Makes the folder, or throws WriteError on all ranks; waits until all ranks are here; records from now on.
+  // Collective. Makes the folder, or throws WriteError on all ranks.
+  void make_folder() const;
+  // Collective. Waits until all ranks are here; records from now on.
   void begin();
   // Collective. Ends recording with step `last`, writes the timeline, logs where it is and what took the time. A timeline
   // that is there already stays: the new one has a number behind its name. Throws WriteError, on all ranks.

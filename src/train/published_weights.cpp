@@ -18,7 +18,7 @@ PublishedNames names_of_convolution(const std::string& parameter, const std::str
   PublishedNames names{parameter, {}, {}};
   for (const char* const trellis : {"tnet", "network.0"}) {
     if (classifier && std::string_view(trellis) == "tnet") continue;
-    names.written.push_back(fmt::format("{}.module.full_conv.{}", trellis, with_weight_dropout));
+    names.tied.push_back(fmt::format("{}.module.full_conv.{}", trellis, with_weight_dropout));
     names.also_read.push_back(fmt::format("{}.full_conv.{}", trellis, without));
   }
   return names;
@@ -32,22 +32,22 @@ PublishedNames names_of(const std::string& parameter, const TrellisShape& shape)
   }
   const bool mixture = shape.experts > 0;
   PublishedNames names{parameter, {}, {}};
-  const auto of_mixture = [&](const std::string& name) { names.written.insert(names.written.end(), {"mixsoft." + name, "network.1." + name}); };
+  const auto of_mixture = [&](const std::string& name) { names.tied.insert(names.tied.end(), {"mixsoft." + name, "network.1." + name}); };
   if (parameter == "embedding") {
-    names.written = {"encoder.weight", "decoder.weight"};
+    names.tied = {"encoder.weight", "decoder.weight"};
     if (mixture) of_mixture("decoder.weight");
   } else if (parameter == "decoder_bias") {
-    names.written = {"decoder.bias"};
+    names.tied = {"decoder.bias"};
     if (mixture) of_mixture("decoder.bias");
   } else if (parameter == "cluster_weight") {
-    names.written = {"criterion.tail_vectors"};
+    names.tied = {"criterion.tail_vectors"};
   } else if (parameter == "cluster_bias") {
-    names.written = {"criterion.tail_bias"};
+    names.tied = {"criterion.tail_bias"};
   } else {  // prior_weight: prior.weight, and so on
     const std::size_t underscore = parameter.find('_');
     const std::string name = parameter.substr(0, underscore) + "." + parameter.substr(underscore + 1);
     if (parameter.starts_with("linear")) {
-      names.written = {name};
+      names.tied = {name};
     } else {
       of_mixture(name);
     }
@@ -113,7 +113,7 @@ std::string unfit(const ParameterLayout& layout, const ParameterInfo& info, cons
 }  // namespace
 
 std::vector<std::string> PublishedNames::all() const {
-  std::vector<std::string> names = written;
+  std::vector<std::string> names = tied;
   names.insert(names.end(), also_read.begin(), also_read.end());
   return names;
 }
@@ -132,7 +132,7 @@ bool take_published(WeightsReader& reader, const PublishedNames& names, WeightsR
   if (by_cluster(info.name)) values = values.flip(0);
   if (by_word(info.name)) values = words.in_corpus_order(values);
   if (const std::string problem = unfit(weights.layout(), info, values); !problem.empty()) {
-    reader.add_problem(fmt::format("{} has {}", shown(names.written.front()), problem));
+    reader.add_problem(fmt::format("{} has {}", shown(names.tied.front()), problem));
   } else {
     weights.assign(info.name, values);
   }
@@ -147,14 +147,15 @@ void read_published_weights(const SafetensorsFile& file, const TrellisShape& sha
 }
 
 void write_published_weights(const std::filesystem::path& path, const TrellisShape& shape, const Parameters& weights,
-                             const SafetensorsMetadata& metadata) {
+                             SafetensorsMetadata metadata) {
   std::vector<at::Tensor> values;  // alive until they are written
   std::vector<SafetensorsSource> sources;
   const auto dtype = weights.flat().scalar_type() == at::kDouble ? SafetensorsDtype::f64 : SafetensorsDtype::f32;
   for (const PublishedNames& names : published_names(shape)) {
     const at::Tensor published = weights.published(names.parameter);
     values.push_back((by_cluster(names.parameter) ? published.flip(0) : published).contiguous());
-    for (const std::string& name : names.written) sources.push_back({name, dtype, values.back().sizes().vec(), values.back().const_data_ptr()});
+    sources.push_back({names.tied.front(), dtype, values.back().sizes().vec(), values.back().const_data_ptr()});
+    for (std::size_t other = 1; other < names.tied.size(); ++other) metadata[names.tied[other]] = names.tied.front();
   }
   write_safetensors(path, sources, metadata);
 }

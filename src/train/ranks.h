@@ -6,9 +6,12 @@
 
 namespace trellis {
 
+class ComputeThreads;
+
 struct Ranks {
   const Communicator& world;
   const ProcessGroup& group;
+  ComputeThreads* threads = nullptr;  // of this rank, to be adapted between steps; null: nobody does
   int rank() const { return world.rank(); }
   int size() const { return world.size(); }
 };

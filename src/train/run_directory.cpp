@@ -1,14 +1,17 @@
 #include "train/run_directory.h"
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
+#include <fmt/format.h>
+
+#include <optional>
 #include <vector>
 
 #include "base/errors.h"
 #include "base/log.h"
 #include "base/system_error.h"
 #include "checkpoint/catalogue.h"
+#include "checkpoint/replace_file.h"
+#include "config/settings_io.h"
+#include "config/settings_resume.h"
 #include "mpi/agreement.h"
 
 namespace trellis {
@@ -19,7 +22,9 @@ void RunDirectory::refuse_existing(const Communicator& world) const {
   agree(world, [&] {
     if (world.rank() != 0) return;
     const auto names = names_in_directory(checkpoints());
-    if ((!names || names->empty()) && kind_of_entry(metrics()) == PathKind::absent) return;
+    std::error_code unknown;  // then the size is not 0
+    const bool begun = kind_of_entry(metrics()) != PathKind::absent && fs::file_size(metrics(), unknown) != 0;
+    if ((!names || names->empty()) && !begun) return;
     throw OutputExistsError("the run directory already holds a run", path_.string(),
                             "go on with it by --resume auto, or give another --run directory");
   });
@@ -46,19 +51,30 @@ void RunDirectory::set_aside_after(const Communicator& world, std::int64_t step)
   });
 }
 
+void RunDirectory::refuse_other_run(const Communicator& world, const Settings& settings) const {
+  agree(world, [&] {
+    if (world.rank() != 0) return;
+    const auto its_settings = [&]() -> std::optional<Settings> {
+      try {
+        return load_settings({RunDirectory::settings()}, {}).settings;
+      } catch (const Error&) {  // none, or not ours to judge
+        return std::nullopt;
+      }
+    }();
+    if (!its_settings) return;
+    const auto differences = incompatible_changes(*its_settings, settings);
+    if (differences.empty()) return;
+    const SettingChange& first = differences.front();
+    throw OutputExistsError(fmt::format("the run directory holds another run than the checkpoint's: {} is {} there and {} in the checkpoint", first.key,
+                                        first.saved, first.now),
+                            path_.string(), "give that run's own directory, or a new one");
+  });
+}
+
 void RunDirectory::write_settings(const Communicator& world, const std::string& ini) const {
   agree(world, [&] {
     if (world.rank() != 0) return;
-    const fs::path aside = settings().string() + ".tmp";
-    std::ofstream file(aside);
-    file << ini;
-    file.close();
-    std::error_code error;
-    if (file) fs::rename(aside, settings(), error);
-    if (!file || error) {
-      throw WriteError(std::string("the settings cannot be written: ") + (error ? error.message() : std::strerror(errno)),
-                       settings().string(), "make room, or give another --run directory");
-    }
+    checkpoint::replace_file(settings(), ini);
   });
 }
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 
+#include "config/settings.h"
 #include "mpi/communicator.h"
 
 namespace trellis {
@@ -25,7 +26,10 @@ class RunDirectory {
   // that was given up. Each is renamed to aside-step-..., with a warning, so that neither a resume nor pruning takes it for
   // the newest. Throws WriteError.
   void set_aside_after(const Communicator& world, std::int64_t step) const;
-  // Collective; rank 0 writes. Throws WriteError.
+  // Collective. Throws OutputExistsError if the folder holds a run whose settings differ from `settings` in one that makes it
+  // another run: settings.ini tells. A folder without a run is fine.
+  void refuse_other_run(const Communicator& world, const Settings& settings) const;
+  // Collective; rank 0 writes: the file is replaced whole, or stays as it was. Throws WriteError.
   void write_settings(const Communicator& world, const std::string& ini) const;
 
  private:

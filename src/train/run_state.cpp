@@ -11,7 +11,7 @@ using nlohmann::json;
 json RunState::to_json() const {
   json result{{"step", step},   {"epoch", epoch}, {"window", window}, {"scored", scored}, {"validations_without_best", validations_without_best},
               {"plateau", {{"recent", plateau.recent}, {"falls", plateau.falls}, {"best_before", nullptr}}}, {"best", nullptr},
-              {"averaged_updates", nullptr}, {"chunks", nullptr}};
+              {"averaged_updates", nullptr}, {"validation_due", validation_due}, {"chunks", nullptr}};
   if (averaged_updates) result["averaged_updates"] = *averaged_updates;
   if (chunks) result["chunks"] = {{"stages", chunks->stages}, {"chunks", chunks->chunks}};
   if (plateau.best_before) result["plateau"]["best_before"] = *plateau.best_before;
@@ -42,6 +42,7 @@ RunState RunState::from_json(const json& source, int version, const std::string&
     const JsonObject chunks = run.object("chunks");
     state.chunks = ChunkChoice{count(chunks, "stages", 1), count(chunks, "chunks", 1)};
   }
+  if (version >= 4) state.validation_due = run.flag("validation_due");
   if (!run.is_null("best")) {
     const JsonObject best = run.object("best");
     state.best = BestValidation{best.number(version == 1 ? "loss_nats_per_token" : "loss_nats"), count(best, "step")};

@@ -27,12 +27,13 @@ struct RunState {
   std::optional<BestValidation> best = {};
   std::int64_t validations_without_best = 0;
   std::optional<std::int64_t> averaged_updates = {};  // averaged SGD: updates in the averages; empty before it begins
-  std::optional<ChunkChoice> chunks = {};  // where mesh.chunks is auto and has been measured
+  bool validation_due = false;  // a validation after `step` was left, or not begun, and is still to be done
+  std::optional<ChunkChoice> chunks = {};  // where mesh.chunks is auto and the pipeline has stages
   bool operator==(const RunState&) const = default;
 
   // JSON has no word for what is not finite: such a loss among plateau.recent becomes null, and no number again.
   nlohmann::json to_json() const;
-  // version: of the state (docs/formats.md), 1 to 3. Throws DataError naming `where` if something is missing, of another type,
+  // version: of the state (docs/formats.md), 1 to 4. Throws DataError naming `where` if something is missing, of another type,
   // negative or, where it counts, no whole number.
   static RunState from_json(const nlohmann::json& json, int version, const std::string& where);
 };

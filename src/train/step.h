@@ -3,7 +3,6 @@
 // that wants to know the loss.
 #pragma once
 
-#include <algorithm>
 #include <optional>
 
 #include "comm/mesh_groups.h"
@@ -43,8 +42,8 @@ class TrainingStep {
 
   const MeshGroups& groups() const { return groups_; }
 
-  // The first steps are held against what is planned for them; chunks: of time, 0 where they are to be measured.
-  void check_plan(const RunNumbers& run, std::int64_t chunks) { plan_check_.emplace(run, groups_, std::max<std::int64_t>(1, chunks)); }
+  // The first steps are held against what is planned for them; chunks: of time.
+  void check_plan(const RunNumbers& run, std::int64_t chunks) { plan_check_.emplace(run, groups_, chunks); }
 
   Task& task() { return task_; }
   Parameters& weights() { return weights_; }

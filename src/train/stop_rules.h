@@ -19,6 +19,9 @@ struct Stop {
 // What train.steps, train.epochs or train.patience says after a step, in this order; nothing while there is more to do.
 std::optional<Stop> finished(const TrainSettings& settings, const RunState& state);
 
+// Steps of so many passes; the largest number there is where they are more than that.
+std::int64_t steps_of_passes(std::int64_t passes, std::int64_t windows_of_a_pass);
+
 // Steps of the whole run as far as settings fix them; nothing where only patience or time ends it.
 std::optional<std::int64_t> total_steps(const TrainSettings& settings, std::int64_t windows_of_a_pass);
 

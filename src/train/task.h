@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "model/parameters.h"
-#include "plan/pipeline_schedule.h"
 #include "plan/shard_range.h"
 
 namespace trellis {
@@ -60,11 +59,6 @@ class Task {
   virtual std::int64_t all_lanes() const = 0;
   virtual Range lanes() const = 0;                    // of this rank
   virtual std::vector<LaneState> lane_states() = 0;  // what is carried from step to step; filled when a run is resumed
-
-  // The chunks of time that have been measured to be best; a run that is resumed takes what it had settled on, if that was for as
-  // many stages.
-  virtual std::optional<ChunkChoice> chunk_choice() const { return std::nullopt; }
-  virtual void use_chunk_choice(const ChunkChoice&) {}
 
   // "2,088,628 training tokens, 512 a step": for people.
   virtual std::string description() const = 0;

@@ -4,36 +4,59 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <deque>
+#include <memory>
 #include <string>
 #include <utility>
 
+#include "base/last_words.h"
 #include "base/log.h"
+#include "base/stop_request.h"
 #include "base/time_span.h"
 #include "checkpoint/catalogue.h"
 #include "checkpoint/run_lock.h"
 #include "config/base_rate.h"
-#include "config/setting_values.h"
+#include "config/settings_ranks.h"
 #include "config/settings_resume.h"
 #include "config/settings_validate.h"
 #include "mpi/agreement.h"
+#include "mpi/same_on_all.h"
 #include "report/format.h"
 #include "train/checkpointing.h"
+#include "train/chunk_choice.h"
 #include "train/compute_device.h"
+#include "train/compute_threads.h"
 #include "train/dataset.h"
+#include "train/expected_step.h"
 #include "train/from_settings.h"
+#include "train/given_weights.h"
 #include "train/make_task.h"
-#include "train/profile.h"
+#include "train/rank_facts.h"
+#include "train/run_calendar.h"
 #include "train/run_directory.h"
+#include "train/run_ends.h"
 #include "train/run_numbers_from.h"
+#include "train/run_profile.h"
 #include "train/run_report.h"
-#include "train/signals.h"
+#include "train/run_saver.h"
+#include "train/shared_directory.h"
+#include "train/split_size.h"
 #include "train/step.h"
+#include "train/storage_check.h"
 #include "train/stop_rules.h"
 
 namespace trellis {
 namespace {
+
+// Thrown on all ranks to leave a validation that a signal has come in.
+struct ValidationLeft {};
+
+// How far a run is, for whoever has to write its end down while it hangs.
+struct Progressed {
+  std::atomic<std::int64_t> step = 0, epoch = 0;
+};
 
 class Trainer {
  public:
@@ -48,17 +71,23 @@ class Trainer {
     mesh_from(settings_, ranks_.size());
   }
   void load_or_initialize();
-  void begin_metrics();
-  void validate_now(bool epoch_ended);
+  void begin_metrics(const TrellisShape& shape, const at::TensorOptions& options);
+  void validate_if_due();
+  // What is due behind a step: validation, a checkpoint, the end of the run.
+  std::optional<Stop> end_step();
   void save();
   void observe_plateau(double loss_nats, bool epoch_ended);
+  void adapt_threads();
   void start_step();
   // Waits for the numbers of all steps but the last `under_way`, and reports them.
   void finish_steps(std::size_t under_way = 0);
-  void plan_profile_steps();
+  KeptCheckpoints kept_checkpoints() const { return {.keep = settings_.checkpoint.keep, .has_best = evaluator_ != nullptr}; }
   void end_profile(bool run_ended);
   std::optional<Stop> stop_after_step();
   bool validation_due(bool epoch_ended) const;
+  ExitCode run_to_end();
+  std::function<void(ExitCode)> last_words() const;
+  bool checkpoint_due(bool epoch_ended) const;
 
   const Ranks ranks_;
   TrainRequest request_;
@@ -76,11 +105,13 @@ class Trainer {
   RunState state_;
   LearningRateSchedule schedule_;
 
-  std::optional<Profile> profile_;  // while there are steps to come that are to be profiled
-  SignalRequests signals_;
+  RunProfile profile_;
+  std::optional<AnswersStops> answers_stops_;  // from where there is something to save
   bool checkpoint_wanted_ = false;
   std::optional<std::int64_t> saved_step_;
+  RunSaver saver_;
   RunReport report_;
+  const std::shared_ptr<Progressed> progressed_ = std::make_shared<Progressed>();
   double started_ = steady_seconds();
   // Started, in order, with where the run stands after them but for their result.
   std::deque<std::pair<StartedStep, FinishedStep>> steps_under_way_;
@@ -90,8 +121,15 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
     : ranks_(ranks),
       request_(std::move(request)),
       directory_(request_.run),
-      data_(agree(ranks.world, [&] { return Dataset::open(request_.data); })) {
+      data_(agree(ranks.world, [&] { return Dataset::open(request_.data); })),
+      saver_(ranks_, directory_) {
+  if (ranks_.rank() == 0) report_.open(request_.progress);
+  Facts given = facts_of(request_.settings.settings);
+  append(given, corpus_facts(data_));
+  expect_same_on_all(ranks_.world, given);
   choose_start();
+  if (request_.use_settings) request_.use_settings(settings_);
+  for (const std::string& notice : request_.settings.notices) log_info("{}", notice);
   const TrellisShape shape = agree(ranks_.world, [&] {
     data_.expect_settings(settings_);
     return shape_from(settings_, data_.vocabulary_size());
@@ -99,36 +137,47 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
   device_ = choose_device(ranks_.world, settings_.train.device);
   set_product_precision(trains_with_tf32(settings_));
   const at::TensorOptions options = agree(ranks_.world, [&] { return tensor_options_from(settings_, device_); });
+  if (ranks_.threads != nullptr && settings_.model.experts > 0) ranks_.threads->keep();  // whose exponentials depend on how rows are dealt
   schedule_ = schedule_from(settings_);
   groups_.emplace(mesh_groups_on(ranks_, device_, mesh_from(settings_, ranks_.size())));
-  task_ = make_training_task(ranks_, *groups_, data_, settings_, shape, options);
+  state_.chunks = choose_chunks(settings_, shape, groups_->mesh, device_.is_cuda(), state_.chunks);
+  const std::int64_t chunks = chunks_of(settings_, state_.chunks);
+  report_.starting("opening split 'train' and building the network", size_of_split(data_, "train").bytes);
+  task_ = make_training_task(ranks_, *groups_, data_, settings_, shape, chunks, options);
   training_.emplace(*groups_, *task_, optimizer_rule_from(settings_), options);
   if (ranks_.size() > 1 && data_.is_text()) {
-    training_->check_plan(run_numbers_from(settings_, shape, device_.is_cuda()), settings_.mesh.chunks.count);
+    training_->check_plan(run_numbers_from(settings_, shape, device_.is_cuda()), chunks);
   }
   load_or_initialize();
   task_->begin_pass(state_.epoch, state_.window);
 
   if (data_.has_split("valid")) {
+    report_.starting("opening split 'valid'", size_of_split(data_, "valid").bytes);
     evaluator_ = make_evaluator(ranks_, *groups_, data_, "valid", validation_cut(settings_), settings_, shape, options);
   } else if (settings_.train.patience > 0 || settings_.schedule.plateau > 0) {
     throw AgreedError<ExitCode::wrong_setting>("train.patience and schedule.plateau need validation, but the corpus has no split 'valid'",
                                                request_.data.string(), "preprocess with a validation split, or set both to 0", ranks_.size());
   } else {
-    log_info("the corpus has no split 'valid': there will be no validation");
+    log_info("the corpus has no split 'valid': there will be no validation{}", settings_.checkpoint.every == 0 ? "; a checkpoint is saved at each epoch's end" : "");
   }
-  begin_metrics();
+  check_storage(ranks_.world, directory_, checkpoint_bytes(*training_, settings_), kept_checkpoints());
+  begin_metrics(shape, options);
+  if (ranks_.rank() == 0) {
+    for (const std::string& warning : data_.warnings(settings_)) log_warning("{}: {}", request_.data.string(), warning);
+  }
   log_info("{} parameters; {}, {} steps a pass; {} rank(s) with {} thread(s) each",
            format_count(static_cast<double>(training_->weights().layout().count())), task_->description(), task_->windows(), ranks_.size(),
            at::get_num_threads());
-  if (ranks_.size() > 1) log_info("mesh: {}", describe(groups_->mesh));
+  if (ranks_.size() > 1) {
+    log_info("mesh: {}{}", describe(groups_->mesh), groups_->mesh.pipeline > 1 ? fmt::format(", {} chunk(s) of time", chunks) : "");
+  }
   if (settings_.schedule.batch_rule != BatchRule::none) log_info("{}", base_rate_text(settings_));
 }
 
 void Trainer::load_or_initialize() {
+  report_.starting(resumed_ ? "reading the checkpoint" : "drawing the first weights");
   if (resumed_) {
     agree(ranks_.world, [&] { load_training(*resumed_, resumed_state_, *training_); });
-    if (state_.chunks) task_->use_chunk_choice(*state_.chunks);
     if (state_.window >= task_->windows()) {
       throw AgreedError<ExitCode::bad_data>(
           fmt::format("the checkpoint stands at window {}, but a pass over this corpus has {}", state_.window, task_->windows()),
@@ -138,14 +187,9 @@ void Trainer::load_or_initialize() {
   }
   initialize(training_->weights(), initial_values_from(settings_), settings_.train.seed);
   if (settings_.optimizer.averaging == Averaging::always) training_->optimizer().begin_averaging();
-  if (!request_.init_from) return;
-  expect_no_run(ranks_.world, *request_.init_from);
-  const CheckpointReader reader = CheckpointReader::open(ranks_.world, *request_.init_from, Verify::hash);
-  agree(ranks_.world, [&] {
-    data_.expect_identity(read_state(reader).data);
-    load_weights(reader, training_->weights());
-  });
-  log_info("weights from {}", request_.init_from->string());
+  if (request_.init_from) {
+    load_given_weights(ranks_, *request_.init_from, {.settings = settings_, .data = data_.identity()}, request_.allowed, training_->weights());
+  }
 }
 
 // Decides what this run starts from: settings and state of a checkpoint, or the settings as given.
@@ -157,10 +201,12 @@ void Trainer::choose_start() {
     resumed_ = CheckpointReader::open(ranks_.world, request_.checkpoint, Verify::hash);
   }
   lock_.emplace(ranks_.world, directory_.path());
+  expect_shared(ranks_.world, directory_);
   if (request_.resume == Resume::newest) resumed_ = open_newest_complete(ranks_.world, directory_.checkpoints());
   remove_stale(ranks_.world, directory_.checkpoints());
 
   if (resumed_) {
+    expect_same_on_all(ranks_.world, {agree(ranks_.world, [&] { return checkpoint_fact(*resumed_); })});
     resumed_state_ = agree(ranks_.world, [&] { return read_state(*resumed_); });
     const CheckpointState& saved = resumed_state_;
     agree(ranks_.world, [&] {
@@ -177,12 +223,23 @@ void Trainer::choose_start() {
                           "give them as they were, or start a new run (with --init-from to keep the weights)");
       }
       data_.expect_identity(saved.data);
+      data_.expect_run_goes_on(saved.data);
     });
+    expect_same_on_all(ranks_.world, facts_of(settings_));
+    if (request_.resume == Resume::from_path) directory_.refuse_other_run(ranks_.world, settings_);
+    if (!tells_splits(saved.data) && ranks_.rank() == 0) {
+      log_warning("the checkpoint, of an older program, does not tell which text it was trained on: take care that {} is that one",
+                  request_.data.string());
+    }
     if (const auto noticed = noticed_changes(saved.settings, settings_); !noticed.empty()) {
       log_info("settings changed since the checkpoint:\n{}", describe(noticed));
     }
+    if (const auto free = free_changes(saved.settings, settings_); !free.empty()) {
+      log_info("settings changed since the checkpoint, without effect on the run's numbers:\n{}", describe(free));
+    }
     state_ = saved.run;
     saved_step_ = state_.step;
+    saver_.resumed_from({state_.step, resumed_->path()}, state_);
     log_info("resumed from {} (step {})", resumed_->path().string(), state_.step);
   } else {
     if (request_.resume == Resume::newest && !request_.settings_given) {
@@ -192,24 +249,29 @@ void Trainer::choose_start() {
     if (request_.resume == Resume::newest) log_info("nothing to resume in {}: a new run begins", directory_.path().string());
     agree(ranks_.world, [&] { check_settings(); });
   }
-  directory_.write_settings(ranks_.world, to_ini(settings_));
 }
 
-void Trainer::begin_metrics() {
-  directory_.set_aside_after(ranks_.world, state_.step);  // here, where no more input can be refused
+void Trainer::begin_metrics(const TrellisShape& shape, const at::TensorOptions& options) {
+  agree(ranks_.world, [] { throw_if_stop_requested(); });
+  answers_stops_.emplace();
+  progressed_->step = state_.step, progressed_->epoch = state_.epoch;
+  // here, where nothing more can be refused
+  directory_.write_settings(ranks_.world, to_ini(settings_));
+  directory_.set_aside_after(ranks_.world, state_.step);
   agree(ranks_.world, [&] {
     if (ranks_.rank() != 0) return;
-    report_.begin(settings_, directory_.metrics(), total_steps(settings_.train, task_->windows()));
+    report_.begin(settings_, directory_.metrics(),
+                  {.calendar = run_calendar(settings_, task_->windows(), evaluator_ != nullptr),
+                   .step = state_.step,
+                   .scored_in_validation = evaluator_ ? size_of_split(data_, "valid").items : 0,
+                   .expected_step_seconds = slow_step_seconds(settings_, shape, groups_->mesh, options),
+                   .started = started_});
     if (resumed_) {
       report_.resume({.step = state_.step, .epoch = state_.epoch, .checkpoint = resumed_->path().string(), .ranks = ranks_.size()});
     } else {
-      report_.run_start({.corpus = request_.data.string(),
-                         .precision = format_value(settings_.train.precision),
-                         .device = device_.is_cuda() ? "cuda" : "cpu",
-                         .settings = to_ini(settings_),
-                         .ranks = ranks_.size(),
-                         .parameters = training_->weights().layout().count()});
+      report_.run_start(run_start_event(ranks_, data_, settings_, device_, training_->weights().layout()));
     }
+    report_.expect_metrics();  // a folder that takes no metrics is refused as long as nothing is lost by it
   });
 }
 
@@ -218,14 +280,32 @@ bool Trainer::validation_due(bool epoch_ended) const {
   return settings_.valid.every > 0 ? state_.step % settings_.valid.every == 0 : epoch_ended;
 }
 
-void Trainer::validate_now(bool epoch_ended) {
-  if (!validation_due(epoch_ended)) return;
+// With checkpoint.every=0, validations are the moments to save (validate_now); where there are none, ends of epochs.
+bool Trainer::checkpoint_due(bool epoch_ended) const {
+  const std::int64_t every = settings_.checkpoint.every;
+  return every > 0 ? state_.step % every == 0 : epoch_ended && !evaluator_;
+}
+
+void Trainer::validate_if_due() {
+  if (!state_.validation_due) return;
   finish_steps();
+  const bool epoch_ended = state_.window == 0;
   const TimeSpan timed("validation", {.step = state_.step});
-  report_.clear();
+  report_.end_interval("validation");
   const double begun = steady_seconds();
-  const EvaluationResult result = evaluator_->run(training_->evaluated_weights());
-  const double seconds = steady_seconds() - begun;
+  double saving = 0;
+  // What is saved meanwhile is where the run stood before the validation, which a resumed run makes from its beginning.
+  const auto answer = [&](const Pause& pause) {
+    if (pause.stop) throw ValidationLeft{};
+    if (!pause.checkpoint) return;
+    const double saving_begun = steady_seconds();
+    save();
+    saving += steady_seconds() - saving_begun;
+  };
+  const EvaluationResult result = evaluator_->run(training_->evaluated_weights(), answer);
+  const double seconds = steady_seconds() - begun - saving;
+  state_.validation_due = false;
+  saved_step_.reset();  // what may have been saved of this step is not what it is now
   observe_plateau(result.loss_nats, epoch_ended);
   const bool is_best = std::isfinite(result.loss_nats) && (!state_.best || result.loss_nats < state_.best->loss_nats);
   if (is_best) {
@@ -239,7 +319,8 @@ void Trainer::validate_now(bool epoch_ended) {
   report_.leave_out(seconds);
   agree(ranks_.world, [&] {
     report_.validation({.step = state_.step, .epoch = state_.epoch, .loss_nats = result.loss_nats, .accuracy = result.accuracy,
-                        .scored = result.scored, .seconds = seconds, .is_best = is_best});
+                        .scored = result.scored, .seconds = seconds, .is_best = is_best},
+                       epoch_ended);
   });
 }
 
@@ -259,23 +340,28 @@ void Trainer::observe_plateau(double loss_nats, bool epoch_ended) {
 void Trainer::save() {
   finish_steps();
   checkpoint_wanted_ = false;
-  signals_.checkpoint_done();
+  checkpoint_request_met();
   if (saved_step_ == state_.step) return;
   const TimeSpan timed("checkpoint", {.step = state_.step});
-  report_.clear();
+  report_.end_interval("checkpoint");
   const double begun = steady_seconds();
   const Optimizer& optimizer = training_->optimizer();
-  state_.chunks = task_->chunk_choice();
   state_.averaged_updates = optimizer.averaging() ? std::optional(optimizer.averaged_updates()) : std::nullopt;
-  const WriteReport report = save_checkpoint(ranks_, directory_.checkpoints(), *training_,
-                                             {.run = state_, .settings = settings_, .data = data_.identity()});
-  saved_step_ = state_.step;
-  prune_checkpoints(ranks_.world, directory_.checkpoints(), settings_.checkpoint.keep,
-                    state_.best ? std::optional(state_.best->step) : std::nullopt);
+  report_.bring_to_disk();  // metrics first: a checkpoint counts steps whose events are safe
+  const auto report = saver_.save(*training_, {.run = state_, .settings = settings_, .data = data_.identity()}, kept_checkpoints());
   report_.leave_out(steady_seconds() - begun);
-  agree(ranks_.world, [&] {
-    report_.checkpoint({.step = state_.step, .path = report.path.string(), .bytes = report.bytes_total, .seconds = report.seconds});
-  });
+  if (report) {
+    saved_step_ = state_.step;
+    report_.checkpoint({.step = state_.step, .path = report->path.string(), .bytes = report->bytes_total, .seconds = report->seconds});
+  } else {
+    report_.checkpoint_failed({.step = state_.step, .reason = saver_.failure()->fact(),
+                               .newest_step = saver_.newest() ? std::optional(saver_.newest()->step) : std::nullopt});
+  }
+}
+
+void Trainer::adapt_threads() {
+  if (ranks_.threads == nullptr) return;
+  if (const auto remark = ranks_.threads->adapt()) log_info("{}", *remark);
 }
 
 void Trainer::start_step() {
@@ -291,12 +377,7 @@ void Trainer::start_step() {
   ++state_.step;
   ++state_.window;
   state_.scored += started.scored();
-  steps_under_way_.emplace_back(std::move(started), FinishedStep{.result = {},
-                                                                 .step = state_.step,
-                                                                 .epoch = state_.epoch,
-                                                                 .window = state_.window,
-                                                                 .scored = state_.scored,
-                                                                 .learning_rate = learning_rate});
+  steps_under_way_.emplace_back(std::move(started), step_under_way(state_, task_->windows(), learning_rate));
 }
 
 void Trainer::finish_steps(std::size_t under_way) {
@@ -304,57 +385,67 @@ void Trainer::finish_steps(std::size_t under_way) {
     auto& [started, finished] = steps_under_way_.front();
     finished.result = started.wait();
     report_.step(finished);
+    progressed_->step = finished.step, progressed_->epoch = finished.epoch;
     steps_under_way_.pop_front();
   }
 }
 
-void Trainer::plan_profile_steps() {
-  if (!request_.profile) return;
-  const ProfilePlan plan = plan_profile(*request_.profile, state_.step, total_steps(settings_.train, task_->windows()));
-  if (!plan.warning.empty() && ranks_.rank() == 0) log_warning("{}", plan.warning);
-  if (plan.steps) profile_.emplace(ranks_, directory_.profiles(), *plan.steps);
-}
-
-// Where the profile's last step is done, or the run.
 void Trainer::end_profile(bool run_ended) {
-  if (!profile_ || !(run_ended || state_.step == profile_->steps().last)) return;
+  if (!profile_.ends_at(state_.step, run_ended)) return;
   finish_steps();
   report_.clear();
-  if (profile_->recording()) {
-    const double begun = steady_seconds();
-    profile_->end(state_.step);
-    report_.leave_out(steady_seconds() - begun);
-  } else if (ranks_.rank() == 0) {
-    log_warning("nothing was profiled: the run ends with step {}, before step {}", state_.step, profile_->steps().first);
-  }
-  profile_.reset();
+  const double begun = steady_seconds();
+  profile_.end(state_.step);
+  report_.leave_out(steady_seconds() - begun);
 }
 
 // Collective: all ranks stop, or none.
 std::optional<Stop> Trainer::stop_after_step() {
   const TimeSpan timed("stop or go on");
   const double elapsed = steady_seconds() - started_;
-  std::array<std::int64_t, 3> flags{signals_.stop_requested(), signals_.checkpoint_requested(),
-                                    settings_.train.seconds > 0 && elapsed >= settings_.train.seconds};
+  std::array<std::int64_t, 4> flags{stop_requested().has_value(), checkpoint_requested(),
+                                    settings_.train.seconds > 0 && elapsed >= settings_.train.seconds, saver_.retry_is_due(steady_seconds())};
   ranks_.world.all_reduce(flags, Reduction::max);
-  checkpoint_wanted_ = checkpoint_wanted_ || flags[1] != 0;
+  checkpoint_wanted_ = checkpoint_wanted_ || flags[1] != 0 || flags[3] != 0;
   if (const std::optional<Stop> stop = finished(settings_.train, state_)) return stop;
   if (flags[0] != 0) return Stop{"signal", true};
   if (flags[2] != 0) return Stop{"seconds", true};
   return std::nullopt;
 }
 
-ExitCode Trainer::run() {
+std::optional<Stop> Trainer::end_step() {
   std::optional<Stop> stop;
-  if (resumed_) stop = stop_after_step();  // a run that had ended has nothing left to do
-  if (stop && !stop->resumable) log_info("nothing is left to do at step {}: raise train.{} to train on", state_.step, stop->reason);
-  plan_profile_steps();
+  try {
+    validate_if_due();
+    if (checkpoint_due(state_.window == 0)) checkpoint_wanted_ = true;
+    stop = stop_after_step();
+  } catch (const ValidationLeft&) {
+    if (ranks_.rank() == 0) log_info("the validation at step {} is left, and made again when the run is resumed", state_.step);
+    stop = Stop{"signal", true};
+  }
+  if (checkpoint_wanted_ || stop) save();
+  end_profile(stop.has_value());
+  return stop;
+}
+
+ExitCode Trainer::run_to_end() {
+  std::optional<Stop> stop;
+  state_.validation_due = state_.validation_due && evaluator_;
+  if (state_.validation_due) {
+    stop = end_step();
+  } else if (resumed_) {
+    stop = stop_after_step();
+    if (stop && !stop->resumable) log_info("nothing is left to do at step {}: raise train.{} to train on", state_.step, stop->reason);
+  }
+  profile_.plan(ranks_, directory_.profiles(), request_.profile, state_.step, total_steps(settings_.train, task_->windows()));
   const std::size_t ahead = request_.steps_ahead.value_or(device_.is_cuda() ? 1 : 0);
   while (!stop) {
-    if (profile_ && state_.step + 1 == profile_->steps().first) {
+    if (profile_.begins_behind(state_.step)) {
       finish_steps();
-      profile_->begin();
+      profile_.begin();
     }
+    adapt_threads();
+    report_.doing_step(state_.step + 1);
     start_step();
     finish_steps(ahead);
 
@@ -365,17 +456,37 @@ ExitCode Trainer::run() {
       state_.window = 0;
       task_->begin_pass(state_.epoch, 0);
     }
-    validate_now(epoch_ended);
-    if (settings_.checkpoint.every > 0 && state_.step % settings_.checkpoint.every == 0) checkpoint_wanted_ = true;
-    stop = stop_after_step();
-    if (checkpoint_wanted_ || stop) save();
-    end_profile(stop.has_value());
+    state_.validation_due = validation_due(epoch_ended);
+    stop = end_step();
   }
-  const ExitCode code = stop->resumable ? ExitCode::stopped_early : ExitCode::done;
+  const bool saved = saved_step_ == state_.step;
+  const ExitCode code = !saved ? ExitCode::write_failed : stop->resumable ? ExitCode::stopped_early : ExitCode::done;
   agree(ranks_.world, [&] {
     report_.stop({.step = state_.step, .epoch = state_.epoch, .reason = stop->reason, .exit_code = static_cast<int>(code)}, stop->resumable);
+    report_.sum_up(end_summary(ranks_, directory_, request_.data, settings_, state_, saved_step_, *stop));
   });
+  report_.bring_to_disk();
+  if (!saved) saver_.throw_unsaved(state_.step);
+  agree(ranks_.world, [&] { report_.expect_metrics_at_end(); });
   return code;
+}
+
+// The stop event of a run that ends out of order.
+std::function<void(ExitCode)> Trainer::last_words() const {
+  return [metrics = directory_.metrics(), progressed = progressed_](ExitCode code) {
+    append_stop_event(metrics, {.step = progressed->step, .epoch = progressed->epoch, .reason = "error", .exit_code = static_cast<int>(code)});
+  };
+}
+
+ExitCode Trainer::run() {
+  const LastWords on_hanging(last_words());
+  try {
+    return run_to_end();
+  } catch (...) {
+    // an error that all ranks know of is written down by rank 0, any other by the rank that met it, before it ends the job
+    if (!is_agreed(ranks_.size()) || ranks_.rank() == 0) say_last_words(current_error().code());
+    throw;
+  }
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "base/errors.h"
 #include "checkpoint/safetensors_header.h"
@@ -46,6 +47,16 @@ std::unordered_map<std::string, std::int64_t> spellings(const Vocabulary& vocabu
   return ids;
 }
 
+// rows: by word, its place in the order of which the hash is wanted.
+std::string hash_in_order(const Vocabulary& vocabulary, const std::vector<std::int64_t>& rows) {
+  std::vector<std::pair<std::string_view, std::uint64_t>> falling(rows.size());  // the count of which makes the order
+  for (std::int64_t id = 0; id < vocabulary.size(); ++id) {
+    const auto row = static_cast<std::size_t>(rows[static_cast<std::size_t>(id)]);
+    falling[row] = {vocabulary[id], rows.size() - row};
+  }
+  return Vocabulary(vocabulary.unit(), std::move(falling)).hash();
+}
+
 std::int64_t cluster_of(std::int64_t row, const std::vector<std::int64_t>& cutoffs) {
   return std::upper_bound(cutoffs.begin(), cutoffs.end(), row) - cutoffs.begin();
 }
@@ -73,6 +84,7 @@ WordRows::WordRows(const std::filesystem::path& path, const Vocabulary& vocabula
                                 checkpoint::shown(vocabulary[absent])),
                     path.string(), "give every word of the corpus's vocabulary once, in the order of the file's rows");
   }
+  vocabulary_hash_ = hash_in_order(vocabulary, rows_);
   std::int64_t crossing = 0, example = kNone;
   for (std::int64_t id = 0; id < vocabulary.size(); ++id) {
     if (cluster_of(id, cutoffs) == cluster_of(rows_[static_cast<std::size_t>(id)], cutoffs)) continue;

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "corpus/vocabulary.h"
@@ -20,11 +21,16 @@ class WordRows {
   // `cutoffs`: an adaptive softmax divides the words by their rows.
   WordRows(const std::filesystem::path& path, const Vocabulary& vocabulary, const std::vector<std::int64_t>& cutoffs);
 
+  bool empty() const { return rows_.empty(); }
+  // What Vocabulary::hash() is of the words in their order. Only of rows that are not empty.
+  const std::string& vocabulary_hash() const { return vocabulary_hash_; }
+
   // Rows of the corpus's words, [V, ...], from rows in their order.
   at::Tensor in_corpus_order(const at::Tensor& theirs) const;
 
  private:
   std::vector<std::int64_t> rows_;  // by word of the corpus: its row there
+  std::string vocabulary_hash_;
 };
 
 }  // namespace trellis

@@ -35,6 +35,12 @@ const std::vector<Rule>& rules() {
        {"comm", "model", "parallel", "train", "cli"},
        "no LibTorch in this folder"},
       {std::regex("\\bMPI_[A-Z][a-z]\\w*\\s*\\("), false, {"mpi", "comm"}, "only mpi/ and comm/ call MPI"},
+      {std::regex("^hdf5"), true, {"corpus", "checkpoint"}, "only corpus/ and checkpoint/ see HDF5"},
+      {std::regex("\\bH5(Fis_\\w+|[DA]read\\w*|[AGO]open\\w*)\\s*\\("),
+       false,
+       {},
+       "libhdf5 reads no file: corpus/hdf5_structure.h does"},
+      {std::regex("\\bH5Fopen\\s*\\("), false, {"checkpoint"}, "only checkpoint/ opens an HDF5 file, one that it has just made"},
   };
   return all;
 }

@@ -99,6 +99,14 @@ TEST(Layering, OnlyCallsOfMpiCountNotItsConstantsTypesOrMentions) {
               ElementsAre("src/checkpoint/x.cpp:2: only mpi/ and comm/ call MPI"));
 }
 
+TEST(Layering, Libhdf5WritesAndNeverReads) {
+  EXPECT_THAT(layering_faults("src/cli/x.cpp", "#include <hdf5.h>\n"), ElementsAre(HasSubstr("only corpus/ and checkpoint/")));
+  for (const char* call : {"H5Fis_hdf5(path);", "H5Dread (d, t);", "H5Aread(a, t, v);", "H5Gopen2(f, n, p);", "H5Oopen(f, n, p);"})
+    EXPECT_THAT(layering_faults("src/checkpoint/x.cpp", call), ElementsAre(HasSubstr("libhdf5 reads no file")));
+  EXPECT_THAT(layering_faults("src/corpus/x.cpp", "H5Fopen(path, flags, access);"), ElementsAre(HasSubstr("only checkpoint/")));
+  EXPECT_THAT(layering_faults("src/checkpoint/x.cpp", "#include <hdf5.h>\nH5Fopen(path, flags, access); H5Dwrite(d);"), IsEmpty());
+}
+
 TEST(Layering, AnIncludeInACommentIsNone) {
   EXPECT_THAT(layering_faults("src/plan/x.h", "// #include \"model/level.h\"\n/*\n#include \"cli/x.h\"\n*/\n"),
               IsEmpty());

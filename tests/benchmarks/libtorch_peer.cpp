@@ -333,6 +333,7 @@ template <class Step>
 void train_steps(const Settings& settings, std::int64_t measured, const Weights& weights, const char* unit, Step&& step) {
   Update update(weights.all(), settings.optimizer);
   std::int64_t units = 0;
+  std::vector<at::Tensor> losses;
   auto start = std::chrono::steady_clock::now();
   for (std::int64_t n = 0; n < settings.train.steps; ++n) {
     if (n == settings.train.steps - measured) start = std::chrono::steady_clock::now(), units = 0;
@@ -341,7 +342,12 @@ void train_steps(const Settings& settings, std::int64_t measured, const Weights&
     result.total.backward();
     update.run();
     units += taken;
-    if (n == 0 || (n + 1) % settings.log.every == 0) fmt::print("step {} loss {:.6f}\n", n + 1, result.loss.template item<float>());
+    losses.push_back(result.loss.detach());
+    if (n == 0 && settings.log.every > 1) fmt::print("step 1 loss {:.6f}\n", losses.back().template item<float>());
+    if ((n + 1) % settings.log.every == 0) {  // as our events: the mean over the steps since the one before; all steps score as much
+      fmt::print("step {} loss {:.6f}\n", n + 1, at::stack(losses).mean().template item<float>());
+      losses.clear();
+    }
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   fmt::print("{}_per_second {:.2f}\n", unit, static_cast<double>(units) / seconds);

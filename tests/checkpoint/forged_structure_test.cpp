@@ -9,6 +9,7 @@ namespace trellis {
 namespace {
 
 using namespace testing_support;
+using testing::StartsWith;
 
 using ForgedStructure = HostileCheckpoint;
 
@@ -42,7 +43,7 @@ TEST_F(ForgedStructure, RefusesWhatIsNoHdf5) {
   std::filesystem::create_directories(directory);
   overwrite(state_file, std::string(4096, 'x'));
   seal({{"w", ElementType::float32, {4, 3}}});
-  EXPECT_EQ(refusal().fact(), "the file is no HDF5 file");
+  EXPECT_THAT(refusal().fact(), StartsWith("is no HDF5 file"));
 }
 
 TEST_F(ForgedStructure, RefusesATensorThatTheManifestDoesNotName) {
@@ -66,45 +67,49 @@ TEST_F(ForgedStructure, RefusesAnotherShapeOrType) {
             }).fact(),
             "dataset \"w\" has the shape [3, 4], expected [4, 3]");
   EXPECT_EQ(refusal_of_forged([](hid_t file) { put(file, "w", H5T_IEEE_F32LE, {12}); }).fact(),
-            "dataset \"w\" has 1 dimensions, expected 2");
-  for (const hid_t type : {H5T_IEEE_F64LE, H5T_IEEE_F32BE, H5T_STD_I32LE})
-    EXPECT_EQ(refusal_of_forged([&](hid_t file) {
-                put(file, "w", type, {4, 3});
-              }).fact(),
-              "dataset \"w\" is not of the plain little-endian type float32");
+            "dataset \"w\" has the shape [12], expected [4, 3]");
+  EXPECT_EQ(refusal_of_forged([&](hid_t file) {
+              put(file, "w", H5T_IEEE_F64LE, {4, 3});
+            }).fact(),
+            "dataset \"w\" is little-endian float64, expected little-endian float32");
+  for (const hid_t type : {H5T_IEEE_F32BE, H5T_STD_I32LE})
+    EXPECT_THAT(refusal_of_forged([&](hid_t file) {
+                  put(file, "w", type, {4, 3});
+                }).fact(),
+                StartsWith("/w: another element type"));
 }
 
 TEST_F(ForgedStructure, RefusesSoftAndExternalLinks) {
-  EXPECT_EQ(refusal_of_forged([](hid_t file) { H5Lcreate_soft("/v", file, "w", H5P_DEFAULT, H5P_DEFAULT); }).fact(),
-            "dataset \"w\" is a soft or external link");
-  EXPECT_EQ(refusal_of_forged([](hid_t file) {
+  EXPECT_THAT(refusal_of_forged([](hid_t file) { H5Lcreate_soft("/v", file, "w", H5P_DEFAULT, H5P_DEFAULT); }).fact(),
+            StartsWith("/w is a soft link"));
+  EXPECT_THAT(refusal_of_forged([](hid_t file) {
               H5Lcreate_external("/etc/passwd", "/v", file, "w", H5P_DEFAULT, H5P_DEFAULT);
             }).fact(),
-            "dataset \"w\" is a soft or external link");
+            StartsWith("/w is an external link"));
 }
 
 TEST_F(ForgedStructure, RefusesBytesThatLieInAnotherFile) {
   const std::string secret = (root / "secret").string();
   overwrite(secret, std::string(48, 's'));
-  EXPECT_EQ(refusal_of_forged([&](hid_t file) {
+  EXPECT_THAT(refusal_of_forged([&](hid_t file) {
               const hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
               H5Pset_external(creation, secret.c_str(), 0, 48);
               put(file, "w", H5T_IEEE_F32LE, {4, 3}, creation);
               H5Pclose(creation);
             }).fact(),
-            "dataset \"w\" lies in another file");
+            StartsWith("/w keeps its data in another file"));
 }
 
 TEST_F(ForgedStructure, RefusesVirtualChunkedAndCompactStorage) {
-  EXPECT_EQ(refusal_of_forged([&](hid_t file) {
+  EXPECT_THAT(refusal_of_forged([&](hid_t file) {
               const hid_t creation = H5Pcreate(H5P_DATASET_CREATE), space = space_of({4, 3});
               H5Pset_virtual(creation, space, "/etc/passwd", "/v", space);
               H5Dclose(H5Dcreate2(file, "w", H5T_IEEE_F32LE, space, H5P_DEFAULT, creation, H5P_DEFAULT));
               H5Pclose(creation);
               H5Sclose(space);
             }).fact(),
-            "dataset \"w\" is not contiguous");
-  EXPECT_EQ(refusal_of_forged([&](hid_t file) {
+            StartsWith("/w: is a virtual dataset"));
+  EXPECT_THAT(refusal_of_forged([&](hid_t file) {
               const hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
               const hsize_t chunk[] = {2, 3};
               H5Pset_chunk(creation, 2, chunk);
@@ -112,38 +117,38 @@ TEST_F(ForgedStructure, RefusesVirtualChunkedAndCompactStorage) {
               put(file, "w", H5T_IEEE_F32LE, {4, 3}, creation);
               H5Pclose(creation);
             }).fact(),
-            "dataset \"w\" is not contiguous");
-  EXPECT_EQ(refusal_of_forged([&](hid_t file) {
+            StartsWith("/w is filtered"));
+  EXPECT_THAT(refusal_of_forged([&](hid_t file) {
               const hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
               H5Pset_layout(creation, H5D_COMPACT);
               put(file, "w", H5T_IEEE_F32LE, {4, 3}, creation);
               H5Pclose(creation);
             }).fact(),
-            "dataset \"w\" is not contiguous");
+            StartsWith("/w: is compact"));
 }
 
 TEST_F(ForgedStructure, RefusesStorageThatWasNeverAllocated) {
-  EXPECT_EQ(refusal_of_forged([](hid_t file) {
+  EXPECT_THAT(refusal_of_forged([](hid_t file) {
               const hid_t space = space_of({4, 3});
               H5Dclose(H5Dcreate2(file, "w", H5T_IEEE_F32LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
               H5Sclose(space);
             }).fact(),
-            "dataset \"w\" does not lie within the file");
+            StartsWith("/w claims 4 x 3 elements at byte nowhere"));
 }
 
 TEST_F(ForgedStructure, RefusesGroupsCommittedTypesAndAttributes) {
-  EXPECT_EQ(refusal_of_forged([](hid_t file) {
+  EXPECT_THAT(refusal_of_forged([](hid_t file) {
               H5Gclose(H5Gcreate2(file, "w", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
             }).fact(),
-            "dataset \"w\" is no dataset");
-  EXPECT_EQ(refusal_of_forged([](hid_t file) {
+            StartsWith("/w is not a dataset"));
+  EXPECT_THAT(refusal_of_forged([](hid_t file) {
               put(file, "w", H5T_IEEE_F32LE, {4, 3});
               const hid_t space = H5Screate(H5S_SCALAR), dataset = H5Dopen2(file, "w", H5P_DEFAULT);
               H5Aclose(H5Acreate2(dataset, "a", H5T_IEEE_F32LE, space, H5P_DEFAULT, H5P_DEFAULT));
               H5Dclose(dataset);
               H5Sclose(space);
             }).fact(),
-            "dataset \"w\" has attributes");
+            StartsWith("/w has attributes"));
 }
 
 TEST_F(ForgedStructure, RefusesTwoNamesForTheSameBytes) {
@@ -153,7 +158,7 @@ TEST_F(ForgedStructure, RefusesTwoNamesForTheSameBytes) {
   H5Lcreate_hard(file, "w", file, "v", H5P_DEFAULT, H5P_DEFAULT);
   H5Fclose(file);
   seal({{"w", ElementType::float32, {40, 3}}, {"v", ElementType::float32, {40, 3}}});
-  EXPECT_EQ(refusal().fact(), "dataset \"v\" shares its bytes with another");
+  EXPECT_THAT(refusal().fact(), StartsWith("the number of names that lead to an object is 2"));
 }
 
 TEST_F(ForgedStructure, SurvivesAnyDamageToTheStructureEvenWhenTheHashesFit) {

@@ -45,10 +45,11 @@ PYTHON
 resuming 78 "train.lanes: 7 in the checkpoint, 6 now" $good train.lanes=6
 resuming 78 "model.hidden: 24 in the checkpoint, 30 now" $good model.hidden=30
 refuse 65 "the corpus's vocabulary" "$trellis" train --config small.ini --data other --run new --resume $good train.steps=9
-refuse 65 "the corpus's vocabulary" "$trellis" train --config small.ini --data other --run new --init-from $good train.steps=9
-refuse 65 "a pass over this corpus has 3" "$trellis" train --config small.ini --data shorter --run new --resume $good train.steps=9
-refuse 65 "expected float64 [120], the checkpoint has float64 [96]" train 1 new --init-from $good train.steps=2 model.hidden=30
-refuse 65 'the checkpoint holds no tensor "weights.W1"' train 1 new --init-from $good train.steps=2 model.weight_norm=false
+refuse 65 "vocabulary.hash:" "$trellis" train --config small.ini --data other --run new --init-from $good train.steps=9
+refuse 65 "the corpus's split 'train' is not the one of the run" "$trellis" train --config small.ini --data shorter --run new --resume $good train.steps=9
+refuse 78 "model.hidden: '24' of the weights, '30' here" train 1 new --init-from $good train.steps=2 model.hidden=30
+refuse 2 "this cannot differ, the tensors would not fit" train 1 new --init-from $good train.steps=2 model.hidden=30 --allow model.hidden
+refuse 78 "model.weight_norm: 'true' of the weights, 'false' here" train 1 new --init-from $good train.steps=2 model.weight_norm=false
 refuse 66 "there is no such checkpoint folder" train 1 new --init-from nowhere train.steps=2
 [ ! -e new ] || [ -z "$(find new -name 'step-*' -o -name metrics.jsonl -o -name '.tmp-*')" ] || fail "left behind: $(find new)"
 

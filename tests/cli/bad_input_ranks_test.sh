@@ -19,7 +19,7 @@ together 66 "nowhere" train --config small.ini --data nowhere --run new train.st
 together 66 "there is no such checkpoint folder" train "${whole[@]}" --resume nowhere
 cp -r text spoiled && flip spoiled/train-00000.h5 -100
 together 65 "is damaged: its hash is" train --config small.ini --data spoiled --run new train.steps=2
-holds_only new run.lock settings.ini
+holds_only new run.lock
 
 expect 0 ranks 2 "$trellis" train "${whole[@]}"
 together 73 "already holds a run" train "${whole[@]}"

@@ -112,7 +112,7 @@ bad_corpus 78 "need validation, but the corpus has no split 'valid'" alone train
 bad_corpus 66 "the corpus has no split 'train', only: valid" no-train
 
 # None of all this has left anything but the folder of a run that never began, and that one is free to begin.
-holds_only new run.lock settings.ini
+holds_only new run.lock
 expect 0 ranks 1 "$trellis" train "${whole[@]}"
 
 # --- evaluation ---

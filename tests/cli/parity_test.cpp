@@ -89,9 +89,9 @@ TEST(Parity, TheCommandLineIsChecked) {
       {"--dtype tf32 x.h5", {78, "which CPUs do not have"}},
       {"--help", {0, "Replays parity files"}},
       {"--version", {0, "parity "}},
-      {"nowhere.h5", {66, "no such file"}},
-      {"/", {65, "not an HDF5 file"}},
-      {"'" + (parity_folder() / "README.md").string() + "'", {65, "not an HDF5 file"}}};
+      {"nowhere.h5", {66, "No such file"}},
+      {"/", {65, "is a directory, expected a file"}},
+      {"'" + (parity_folder() / "README.md").string() + "'", {65, "is no HDF5 file"}}};
   for (const auto& [arguments, expected] : cases) {
     const Outcome outcome = parity(arguments);
     EXPECT_EQ(outcome.code, expected.first) << arguments << "\n" << outcome.text;

@@ -41,6 +41,25 @@ for m in meshes + one["meshes"]:
 assert one["meshes"][0]["efficiency"] == 1 and one["meshes"][0]["traffic"] == []
 PYTHON
 
+# --- how long a pass and the run take: from the corpus and the limits, in the table and for programs ---
+expect 0 plan --ranks 2 --data text train.epochs=3 valid.every=10
+says "run        the run ends at step 66 (train.epochs=3), after 3 passes; a pass has 22 steps"
+says "memory     pass      run"
+expect 0 plan --ranks 2 --vocabulary 61
+says "memory     pass      run"
+plan --ranks 1 --data text --json train.steps=100 valid.every=50 > length.json || fail "no JSON"
+plan --ranks 1 --vocabulary 61 --json > unknown.json || fail "no JSON without a corpus"
+"$python" - << 'PYTHON' || fail "the JSON's lengths are not right"
+import json
+known, unknown = json.load(open("length.json")), json.load(open("unknown.json"))
+assert known["steps_per_pass"] == 22 and known["run_steps"] == 100
+mesh = known["meshes"][0]
+steps = 100 * mesh["step_seconds"]
+assert steps < mesh["run_seconds"] < 1.5 * steps, mesh
+assert abs(mesh["pass_seconds"] - 22 * mesh["step_seconds"]) < 1e-9, mesh
+assert unknown["steps_per_pass"] is None and unknown["run_steps"] is None and unknown["meshes"][0]["run_seconds"] is None
+PYTHON
+
 # --- thousands of ranks, in less than a second of work ---
 start=$(date +%s%N)
 expect 0 plan --ranks 4096 --vocabulary 100000 --ranks-per-node 8 train.lanes=4096 model.levels=64 auxiliary.every=16

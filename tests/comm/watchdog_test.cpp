@@ -78,6 +78,31 @@ TEST(Watchdog, NoticesTheLastOfManyScopes) {
   }
 }
 
+// A shorter one wakes the watchdog from its wait for an earlier guard, which keeps its own.
+TEST(Watchdog, TakesAnotherTimeoutForTheScopesToCome) {
+  std::promise<Watchdog::Report> reported;
+  Watchdog watchdog(0, 10min, [&](const Watchdog::Report& report) { reported.set_value(report); });
+  const Watchdog::Guard old(&watchdog, "old");
+  std::this_thread::sleep_for(20ms);  // the watchdog waits for it
+  watchdog.set_timeout(50ms);
+  EXPECT_EQ(watchdog.timeout(), 50ms);
+  const Watchdog::Guard quick(&watchdog, "quick");
+  auto future = reported.get_future();
+  ASSERT_EQ(future.wait_for(10s), std::future_status::ready);
+  const Watchdog::Report report = future.get();
+  EXPECT_EQ(report.name, "quick");
+  EXPECT_EQ(report.timeout, 50ms);
+}
+
+TEST(Watchdog, IsPatientOnceItsTimeoutIsLonger) {
+  std::atomic<int> reports = 0;
+  Watchdog watchdog(0, 30ms, [&](const Watchdog::Report&) { ++reports; });
+  watchdog.set_timeout(10min);
+  const Watchdog::Guard guard(&watchdog, "slow");
+  std::this_thread::sleep_for(150ms);
+  EXPECT_EQ(reports, 0);
+}
+
 TEST(Watchdog, NoWatchdogMonitorsNothing) {
   const Watchdog::Guard guard(nullptr, "free");
 }

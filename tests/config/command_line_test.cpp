@@ -130,5 +130,32 @@ TEST(NearestName, FindsSwapsAndRefusesStrangers) {
   EXPECT_EQ(nearest_name("", names), "");
 }
 
+TEST(CommandLine, TellsWhatRanksHaveToBeGivenAlike) {
+  const auto facts = [](const std::vector<std::string>& arguments) {
+    std::string data, resume = "none", profile;
+    std::int64_t threads = 0;
+    bool json = false;
+    std::vector<std::string> config, words;
+    CommandLine line("demo train --data DIR [flags] [word...]", "Shows flags.");
+    line.section("Flags")
+        .add_repeated("config", "FILE", "settings", config).on_ranks(CommandLine::OnRanks::place)
+        .add("data", "DIR", "corpus", data).on_ranks(CommandLine::OnRanks::place)
+        .add("resume", "WHAT", "from where", resume)
+        .add("profile", "A:B", "steps", profile)
+        .add("threads", "N", "threads", threads, {0, 64}).on_ranks(CommandLine::OnRanks::own)
+        .add_switch("json", "print JSON", json)
+        .positional("word", "words", words);
+    EXPECT_EQ(line.parse(arguments), CommandLine::Parsed::ready);
+    return line.facts();
+  };
+  const auto flag = [](const std::string& name, const std::string& value) { return Fact{FactKind::flag, name, value}; };
+  EXPECT_THAT(facts({}), ElementsAre(flag("the command", "demo train"), flag("--config", "not given"), flag("--data", "not given"),
+                                     flag("--resume", "none"), flag("--profile", "not given"), flag("--json", "not given")));
+  EXPECT_THAT(facts({"--config", "a", "--config", "b", "--data=c", "--resume", "auto", "--threads", "3", "--json", "x=1"}),
+              ElementsAre(flag("the command", "demo train"), flag("--config", "given"), flag("--data", "given"), flag("--resume", "auto"),
+                          flag("--profile", "not given"), flag("--json", "given")));
+  EXPECT_EQ(facts({"--resume", "none"}), facts({}));  // the default, spelled out
+}
+
 }  // namespace
 }  // namespace trellis

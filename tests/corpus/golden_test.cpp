@@ -1,5 +1,5 @@
 // The corpora in tests/corpus/golden and tests/corpus/golden-sequences are the worked examples of docs/formats.md. They
-// must stay readable as long as the format version is 1.
+// must stay readable for ever.
 #include <cstdlib>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

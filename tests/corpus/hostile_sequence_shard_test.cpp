@@ -122,7 +122,7 @@ TEST_F(HostileSequenceShard, OtherTypesLayoutsAndObjects) {
                 put_dataset(file, "pixels", H5T_STD_I8LE, {kSequences, kSteps, kChannels});
                 put_dataset(file, "labels", H5T_STD_U8LE, {kSequences});
               }),
-              StartsWith("65: /pixels has another element type, expected little-endian uint8"));
+              StartsWith("65: /pixels: another element type"));
   EXPECT_THAT(forged([](hid_t file) {
                 const hsize_t chunk[] = {1, kSteps, kChannels};
                 put_dataset(
@@ -130,7 +130,7 @@ TEST_F(HostileSequenceShard, OtherTypesLayoutsAndObjects) {
                     [&](hid_t layout) { H5Pset_chunk(layout, 3, chunk); }, true);
                 put_dataset(file, "labels", H5T_STD_U8LE, {kSequences});
               }),
-              StartsWith("65: /pixels is chunked, expected contiguous data"));
+              StartsWith("65: /pixels: is chunked, expected contiguous data"));
   EXPECT_THAT(forged([](hid_t file) {
                 put_dataset(file, "pixels", H5T_STD_U8LE, {kSequences, kSteps, kChannels});
               }),

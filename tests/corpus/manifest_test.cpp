@@ -20,6 +20,7 @@ Manifest good() {
   manifest.written_by = "test";
   manifest.vocabulary = {"vocabulary.h5", 10, 5000, kHash, std::string(32, 'b')};
   manifest.splits["train"] = {30, 2, {{"train-00000.h5", 20, 4176, kHash}, {"train-00001.h5", 10, 4136, kHash}}};
+  manifest.splits["train"].text = TextSize{170, 160};
   manifest.splits["valid"] = {5, 0, {{"valid-00000.h5", 5, 4116, kHash}}};
   return manifest;
 }
@@ -29,6 +30,19 @@ TEST(Manifest, ReadsBackWhatWasWritten) {
   const TemporaryDirectory directory;
   write_manifest(directory.path(), good());
   EXPECT_EQ(read_manifest(directory.path()), good());
+}
+
+TEST(Manifest, SizesOfTheTextAreThereAsFarAsTheyAreKnown) {
+  Manifest bytes = good();
+  bytes.splits["valid"].text = TextSize{5, std::nullopt};
+  EXPECT_EQ(parse_manifest(manifest_text(bytes), "m"), bytes);
+  json old = json::parse(manifest_text(good()));  // version 1 had none
+  old["format_version"] = 1;
+  old["splits"]["train"].erase("text_bytes");
+  old["splits"]["train"].erase("text_characters");
+  Manifest without = good();
+  without.splits["train"].text.reset();
+  EXPECT_EQ(parse_manifest(old.dump(), "m"), without);
 }
 
 TEST(Manifest, OfManyShardsIsRead) {
@@ -51,8 +65,13 @@ struct Change {
 };
 constexpr Change kChanges[] = {
     {"/format", R"("other")", "'format' is not 'trellis-corpus': this is no corpus"},
-    {"/format_version", "1.0", "'format_version' is not 1, the version that this program reads"},
-    {"/format_version", "2", "'format_version' is not 1, the version that this program reads"},
+    {"/format_version", "3", "'format_version' is not 1 to 2, the versions that this program reads"},
+    {"/format_version", "2.0", "'format_version' is not 1 to 2, the versions that this program reads"},
+    {"/format_version", "1", "'splits.train.text_bytes' is not a key of this format"},
+    {"/splits/train/text_bytes", "0", "'splits.train.text_bytes' is 0, expected 1 to"},
+    {"/splits/train/text_bytes", "100", "'splits.train.text_characters' is 160, more than the 100 bytes"},
+    {"/splits/train/text_characters", "\"many\"", "'splits.train.text_characters' is \"many\", expected a whole number"},
+    {"/splits/valid/text_characters", "5", "'splits.valid.text_characters' is not a key of this format"},
     {"/unit", R"("morpheme")", "'unit' is not word, char or byte"},
     {"/unit", "7", "'unit' is number, expected a string"},
     {"/end_of_line", "1", "'end_of_line' is number, expected true or false"},

@@ -44,13 +44,13 @@ TEST(Vocabulary, HashesTheMeaningOfIdsNotTheirCounts) {
 
 TEST(Vocabulary, ReadsBackWhatWasWritten) {
   const TemporaryDirectory directory;
-  const std::string nul("nul\0byte", 8);
+  const std::string nul("\0", 1);
   const Vocabulary written(Unit::character, {{nul, 7}, {"<eos>", 7}, {"\n", 1}});
   write_vocabulary(directory / "v.h5", written);
   const Vocabulary read = read_vocabulary(directory / "v.h5");
   EXPECT_EQ(read.unit(), Unit::character);
   ASSERT_EQ(read.size(), 3);
-  EXPECT_EQ(read[1], nul);
+  EXPECT_EQ(read[0], nul);
   EXPECT_EQ(read.counts(), written.counts());
   EXPECT_EQ(read.hash(), written.hash());
 }
@@ -96,6 +96,17 @@ TEST(Vocabulary, RefusesFilesThatCannotBeRight) {
   raw = {};
   raw.bytes = "aba";
   EXPECT_THAT(reading(raw), HasSubstr("word 2 occurs twice"));
+  raw = {};
+  raw.bytes = std::string(65'537, 'a') + "bc";
+  raw.offsets = {0, 65'537, 65'538, 65'539};
+  EXPECT_THAT(reading(raw), HasSubstr("word 0 has 65537 bytes, a word has at most 65536"));
+  raw = {};
+  raw.bytes = "aéz";
+  raw.offsets = {0, 1, 3, 4};
+  raw.attributes["unit"] = "char";
+  EXPECT_EQ(reading(raw), "no error");
+  raw.attributes["unit"] = "byte";
+  EXPECT_THAT(reading(raw), HasSubstr("word 1 has 2 bytes, a byte has at most 1"));
   raw = {};
   raw.attributes["unit"] = "morpheme";
   EXPECT_THAT(reading(raw), HasSubstr("unit is 'morpheme', expected word, char or byte"));

@@ -35,6 +35,11 @@ class WindowReaderTest : public testing::Test {
     for (std::int64_t step = 0; step < shape.steps; ++step)
       for (std::int64_t lane = lanes.begin; lane < lanes.end; ++lane) {
         const auto at = static_cast<std::size_t>(step * lanes.size() + lane - lanes.begin);
+        if (step >= of.steps_of_lane(lane, shape)) {
+          ASSERT_EQ(batch.tokens[at], 0);
+          ASSERT_EQ(batch.targets[at], 0);
+          continue;
+        }
         const auto token = static_cast<std::size_t>(of.lane(lane).begin + shape.start + step);
         ASSERT_EQ(batch.tokens[at], ids_[token]);
         ASSERT_EQ(batch.targets[at], ids_[token + 1]);
@@ -64,9 +69,9 @@ TEST_F(WindowReaderTest, GivesWhatTheDefinitionSaysForAnyLanesWindowsAndBlocks) 
         }
 }
 
-TEST_F(WindowReaderTest, ReadsLanesThatOverlap) {
-  for (const std::int64_t lanes : {2, 5})
-    for (const std::int64_t context : {1, 30, 150}) {
+TEST_F(WindowReaderTest, ReadsLanesOfEvaluationWhichOverlapAndDifferInLength) {
+  for (const std::int64_t lanes : {2, 5, 300})
+    for (const std::int64_t context : {0, 1, 30, 150}) {
       const WindowPlan of(tokens_->tokens(), lanes, 13, 2, WindowUse::evaluation, "valid", context);
       ASSERT_GT(of.lanes() * of.lane_length(), tokens_->tokens());
       WindowReader reader(tokens_, of, {0, lanes}, 0, {2, 64});

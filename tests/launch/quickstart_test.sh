@@ -19,9 +19,10 @@ while [ \$# -gt 0 ]; do if [ "\$1" = --output ]; then mkdir "\$2"; echo '{"words
 END
 cat >"$TRELLIS_BIN/trellis" <<END
 #!/usr/bin/env bash
-echo "trellis threads=\$OMP_NUM_THREADS \$*" >>"$scratch/calls"
+echo "trellis \$*" >>"$scratch/calls"
 case "\$*" in
   evaluate*) echo "test perplexity 123.4" ;;
+  generate*) echo "and it came to pass" ;;
   *)
     if [ -e "$scratch/slow" ]; then
       trap 'echo signalled; exit 75' USR2
@@ -46,11 +47,12 @@ equal "$(wc -l <"$texts/train.txt") $(wc -l <"$texts/valid.txt") $(wc -l <"$text
 equal "$(head -n 1 "$texts/train.txt")" "verse 1: of the text"
 equal "$(head -n 1 "$texts/valid.txt")" "verse 27992: of the text"
 equal "$(tail -n 1 "$texts/test.txt")" "verse 31102: of the text"
-says "test perplexity 123.4" "What to try next" "$place/runs/quickstart-1" "$place/data/kjv"
+says "test perplexity 123.4" "and it came to pass" "What to try next" "$place/runs/quickstart-1" "$place/data/kjv"
 equal "$(calls 'preprocess text .* --unit word --min-count 2 --output')" 1
-equal "$(calls 'trellis .* train .*train.seconds=3$')" 2  # one a rank
-equal "$(calls 'trellis .* train .*train.seconds=2 --resume auto')" 2
-equal "$(calls 'trellis .* evaluate .*--split test')" 1
+equal "$(calls 'trellis train .*train.seconds=3$')" 2  # one a rank
+equal "$(calls 'trellis train .*train.seconds=2 --resume auto')" 2
+equal "$(calls 'trellis evaluate .*--split test --which best')" 1
+equal "$(calls 'trellis generate .*--tokens 60')" 1
 
 say_test "a second run stands beside the first and uses its corpus"
 run 0 "${quickstart[@]}" --steps 10
@@ -59,6 +61,13 @@ exists "$place/runs/quickstart-1" "$place/runs/quickstart-2"
 equal "$(calls preprocess)" 1
 equal "$(calls 'quickstart-2 train.steps=5$')" 2
 equal "$(calls 'quickstart-2 train.steps=10 --resume auto')" 2
+
+say_test "characters and bytes: corpora of their own, a full softmax"
+run 0 "${quickstart[@]}" --unit char
+exists "$place/data/kjv-char"
+equal "$(calls 'preprocess text .*quickstart-kjv/test.txt --unit char --output .*kjv-char$')" 1
+equal "$(calls 'data/kjv-char .*model.cutoffs= train.seconds=2 --resume auto')" 2
+equal "$(calls 'trellis generate .*kjv-char --tokens 300')" 1
 
 say_test "a Bible with verses missing is not trained on (65)"
 rm -rf "$texts"
@@ -87,7 +96,7 @@ run 0 "${quickstart[@]}" --text "$scratch/text"
 texts=$(echo "$place"/downloads/quickstart-text-*)
 equal "$(cat "$texts/train.txt" "$texts/valid.txt" "$texts/test.txt")" "$(cat "$scratch/text")"
 equal "$(cat "$texts/test.txt" | tail -n 1)" "a last line without its end"
-equal "$(calls 'model.cutoffs= train.seconds=2 --resume auto')" 2
+equal "$(calls 'data/text-.* model.cutoffs= train.seconds=2 --resume auto')" 2
 
 say_test "a large vocabulary gets an adaptive softmax"
 sed -i 's/9999/40000/' "$place"/data/text-*/manifest.json
@@ -109,9 +118,33 @@ run 16 "${quickstart[@]}" --text "$scratch/text"
 says "training ended with exit code 16"
 rm "$scratch/failing"
 
+say_test "the build's lines go to a file, and one that fails shows its last ones; CUDA only where there is a GPU or it is asked for"
+cp "$clone/launch/build" "$scratch/build.kept"
+cat >"$clone/launch/build" <<END
+#!/usr/bin/env bash
+echo "build \$*" >>"$scratch/calls"
+echo "[1/2] a line of ninja's"
+[ ! -e "$scratch/broken-build" ] || { echo "the compiler's message"; exit 70; }
+mkdir -p "$clone/build/bin" && cp "$scratch/programs"/* "$clone/build/bin/"
+END
+built() { env -u TRELLIS_BIN "${quickstart[@]}" --text "$scratch/text" "$@"; }
+run 0 built
+says_not "a line of ninja's"
+equal "$(grep -c "a line of ninja's" "$place/quickstart-build.log")" 1
+if [ -e /dev/nvidiactl ]; then wanted='build trellis'; else wanted='build --cpu trellis'; fi
+equal "$(calls "$wanted trellis-preprocess parity$")" 1
+run 0 built --cuda
+equal "$(calls 'build trellis trellis-preprocess parity$')" "$(if [ -e /dev/nvidiactl ]; then echo 2; else echo 1; fi)"
+touch "$scratch/broken-build"
+run 70 built --cpu
+says "the compiler's message" "launch/build ended with exit code 70" "$place/quickstart-build.log"
+cp "$scratch/build.kept" "$clone/launch/build"
+
 say_test "wrong flags"
 run 2 "${quickstart[@]}" --corpus penn
 says "unknown corpus 'penn'" "wikitext-103 wikitext-2"
+run 2 "${quickstart[@]}" --unit syllable
+says "unknown unit 'syllable'"
 run 2 "${quickstart[@]}" --corpus wikitext-2 --text "$scratch/text"
 says "exclude each other"
 run 2 "$clone/launch/quickstart" --ranks two

@@ -289,17 +289,6 @@ TEST(BestChunks, CostLessThanAlmostAnyOther) {
       }
 }
 
-TEST(ChunksByTrials, AreTheBestForTheCostThatTheTrialsShow) {
-  const auto trial = [](std::int64_t chunks) { return ChunkTrial{chunks, static_cast<double>(chunks) * 2e-3 + 128 * 1e-3}; };
-  for (const int stages : {2, 4, 16}) EXPECT_EQ(chunks_by_trials(stages, trial(4), trial(16), 128), best_chunks(stages, 2e-3, 1e-3, 128));
-}
-
-// Noise may make more chunks look quicker: no reason to go on to chunks of one step.
-TEST(ChunksByTrials, GoNoFurtherThanTriedWhereNoOverheadShows) {
-  EXPECT_EQ(chunks_by_trials(4, {4, 1.0}, {16, 1.0}, 128), 16);
-  EXPECT_EQ(chunks_by_trials(4, {4, 1.0}, {16, 0.9}, 128), 16);
-}
-
 TEST(BestChunks, HasEdges) {
   EXPECT_EQ(best_chunks(1, 1e-3, 1e-3, 100), 1);  // nobody waits
   EXPECT_EQ(best_chunks(4, 0, 1e-3, 100), 100);   // chunks cost nothing

@@ -93,6 +93,34 @@ TEST(Prediction, ChoosesTheChunksThatAreFastest) {
     }
 }
 
+TEST(ChunksByRule, FollowFromTheRunAndItsMesh) {
+  RunNumbers run = small_run();
+  run.steps = 128;
+  EXPECT_EQ(chunks_by_rule(run, Mesh{}), 1);
+  EXPECT_EQ(chunks_by_rule(run, Mesh{.data = 4}), 1);
+  for (const int stages : {2, 3, 8}) {
+    const std::int64_t chunks = chunks_by_rule(run, Mesh{.pipeline = stages});
+    EXPECT_GE(chunks, 1);
+    EXPECT_LE(chunks, run.steps);
+    EXPECT_EQ(chunks, fastest_chunks(run, Mesh{.pipeline = stages}, Rates{})) << "what a plan says that is told nothing of the machine";
+  }
+  // more work a step is worth more chunks
+  RunNumbers larger = run;
+  larger.lanes *= 50;
+  EXPECT_GT(chunks_by_rule(larger, Mesh{.pipeline = 4}), chunks_by_rule(run, Mesh{.pipeline = 4}));
+  run.steps = 1;
+  EXPECT_EQ(chunks_by_rule(run, Mesh{.pipeline = 2}), 1);
+}
+
+TEST(ChunksByRule, AreFourAStageOnGpus) {
+  RunNumbers run = small_run();
+  run.gpu = true, run.steps = 128;
+  EXPECT_EQ(chunks_by_rule(run, Mesh{.pipeline = 3}), 12);
+  EXPECT_EQ(chunks_by_rule(run, Mesh{}), 1);
+  run.steps = 5;
+  EXPECT_EQ(chunks_by_rule(run, Mesh{.pipeline = 3}), 5);
+}
+
 TEST(Prediction, OfReplicasAloneIsTheirLanes) {
   const RunNumbers run = small_run();  // 6 lanes
   EXPECT_NEAR(predict(run, Mesh{3, 1, 1}, 1, only_levels(1, 0)).efficiency, 1, 1e-12);

@@ -29,8 +29,10 @@ TEST(WindowPlan, EqualsTheEnumerationForEverySmallCase) {
       for (std::int64_t lanes = 1; lanes <= 4; ++lanes)
         for (std::int64_t steps = 1; steps <= 9; ++steps)
           for (std::int64_t discard = 0; discard < steps; ++discard) {
-            const auto expected = enumerate(tokens / lanes, steps, discard, use);
-            if (expected.empty()) {
+            // in evaluation the windows are those of the longest lane
+            const bool uneven = use == WindowUse::evaluation && tokens % lanes > 0;
+            const auto expected = enumerate(tokens / lanes + (uneven ? 1 : 0), steps, discard, use);
+            if (expected.empty() || tokens / lanes < 2) {
               EXPECT_THROW(WindowPlan(tokens, lanes, steps, discard, use, "here"), ConfigError);
               continue;
             }
@@ -41,7 +43,8 @@ TEST(WindowPlan, EqualsTheEnumerationForEverySmallCase) {
             for (std::int64_t k = 0; k < plan.windows(); ++k) {
               ASSERT_EQ(plan.window(k), expected[static_cast<std::size_t>(k)])
                   << tokens << " " << lanes << " " << steps << " " << discard << " " << k;
-              scored += lanes * (plan.window(k).steps - plan.window(k).discard);
+              for (std::int64_t lane = 0; lane < lanes; ++lane)
+                scored += std::max<std::int64_t>(0, plan.steps_of_lane(lane, plan.window(k)) - plan.window(k).discard);
             }
             ASSERT_EQ(plan.scored_tokens(), scored);
           }
@@ -71,45 +74,84 @@ TEST(WindowPlan, LanesTileTheTokensThatFit) {
   EXPECT_EQ(plan.window(34'408), (Window{2'580'600, 74, 0}));
 }
 
-TEST(WindowPlan, OverlappingLanesScoreEveryTokenButTheFirstExactlyOnceWithTheirContext) {
+// How often each token of the split is scored by a plan's lanes, and that no lane reads what is not there.
+std::vector<int> times_scored(const WindowPlan& plan, std::int64_t tokens) {
+  std::vector<int> scored(static_cast<std::size_t>(tokens), 0);
+  for (std::int64_t lane = 0; lane < plan.lanes(); ++lane) {
+    const Range range = plan.lane(lane);
+    EXPECT_GE(range.begin, 0);
+    EXPECT_LE(range.end, tokens);
+    EXPECT_LE(range.size(), plan.lane_length());
+    for (std::int64_t k = 0; k < plan.windows(); ++k) {
+      const Window window = plan.window(k);
+      EXPECT_LE(plan.steps_of_lane(lane, window), window.steps);
+      for (std::int64_t step = window.discard; step < plan.steps_of_lane(lane, window); ++step) {
+        if (window.start + step >= plan.overlap(lane)) ++scored[static_cast<std::size_t>(range.begin + window.start + step + 1)];
+      }
+    }
+  }
+  return scored;
+}
+
+TEST(WindowPlan, LanesWithContextScoreEveryTokenButTheFirstExactlyOnce) {
   int accepted = 0;
   for (std::int64_t tokens = 2; tokens <= 70; ++tokens)
-    for (std::int64_t lanes = 1; lanes <= 7; ++lanes)
-      for (std::int64_t context = 1; context <= 9; ++context)
+    for (std::int64_t lanes = 1; lanes <= 9; ++lanes)
+      for (std::int64_t context = 1; context <= 80; context += context < 10 ? 1 : 23)
         for (const std::int64_t discard : {0, 2}) {
-          try {
-            const WindowPlan plan(tokens, lanes, 5, discard, WindowUse::evaluation, "here", context);
-            ++accepted;
-            std::vector<int> scored(static_cast<std::size_t>(tokens), 0);
-            for (std::int64_t lane = 0; lane < lanes; ++lane) {
-              const Range range = plan.lane(lane);
-              ASSERT_GE(range.begin, 0);
-              ASSERT_LE(range.end, tokens);
-              ASSERT_EQ(range.size(), plan.lane_length());
-              ASSERT_GE(plan.overlap(lane), lane > 0 ? context : 0);
-              for (std::int64_t k = 0; k < plan.windows(); ++k) {
-                const Window window = plan.window(k);
-                for (std::int64_t step = window.discard; step < window.steps; ++step) {
-                  if (window.start + step >= plan.overlap(lane)) ++scored[static_cast<std::size_t>(range.begin + window.start + step + 1)];
-                }
-              }
-            }
-            std::vector<int> expected(static_cast<std::size_t>(tokens), 1);
-            expected[0] = 0;
-            ASSERT_EQ(scored, expected) << tokens << " tokens, " << lanes << " lanes, context " << context << ", discard " << discard;
-            ASSERT_EQ(plan.scored_tokens(), tokens - 1);
-          } catch (const ConfigError& error) {
-            ASSERT_THAT(error.what(), HasSubstr("too few for"));
-            // refused only where the lanes would not fit with one prediction of their own each
-            ASSERT_LT(tokens - 1, lanes + context);
+          const auto plan_of = [&] { return WindowPlan(tokens, lanes, 5, discard, WindowUse::evaluation, "here", context); };
+          if (lanes > tokens - 1) {
+            EXPECT_THROW(plan_of(), ConfigError);
+            continue;
+          }
+          ++accepted;
+          const WindowPlan plan = plan_of();
+          std::vector<int> expected(static_cast<std::size_t>(tokens), 1);
+          expected[0] = 0;
+          ASSERT_EQ(times_scored(plan, tokens), expected) << tokens << " tokens, " << lanes << " lanes, context " << context << ", discard " << discard;
+          ASSERT_EQ(plan.scored_tokens(), tokens - 1);
+          ASSERT_EQ(plan.left_out(), 0);
+          // as much context as was asked for, or all that there is
+          for (std::int64_t lane = 1; lane < lanes; ++lane) {
+            ASSERT_TRUE(plan.overlap(lane) == context || (plan.overlap(lane) < context && plan.lane(lane).begin == 0));
           }
         }
   EXPECT_GT(accepted, 5000);
 }
 
-TEST(WindowPlan, LanesWithoutContextDoNotOverlap) {
-  const WindowPlan plan(100, 7, 5, 2, WindowUse::evaluation, "here");
-  for (std::int64_t lane = 0; lane < 7; ++lane) EXPECT_EQ(plan.overlap(lane), 0);
+TEST(WindowPlan, LanesWithContextBeginWhereAWindowOfOneLaneBegins) {
+  for (const std::int64_t discard : {0, 3}) {
+    const WindowPlan plan(5003, 11, 13, discard, WindowUse::evaluation, "here", 70);
+    for (std::int64_t lane = 0; lane < 11; ++lane) {
+      EXPECT_EQ(plan.lane(lane).begin % (13 - discard), 0);
+      EXPECT_NEAR(static_cast<double>(plan.lane(lane).size()), 5003.0 / 11 + (lane > 0 ? 70 : 0), 14);
+    }
+  }
+}
+
+TEST(WindowPlan, LanesWithoutContextTileTheSplitAndOnlyTheirFirstTokensAreNotScored) {
+  for (std::int64_t tokens = 2; tokens <= 50; ++tokens)
+    for (std::int64_t lanes = 1; lanes <= tokens / 2; ++lanes)
+      for (const std::int64_t discard : {0, 2}) {
+        const WindowPlan plan(tokens, lanes, 5, discard, WindowUse::evaluation, "here");
+        std::vector<int> expected(static_cast<std::size_t>(tokens), 1);
+        std::int64_t begin = 0;
+        for (std::int64_t lane = 0; lane < lanes; ++lane) {
+          ASSERT_EQ(plan.overlap(lane), 0);
+          ASSERT_EQ(plan.lane(lane).begin, begin);
+          expected[static_cast<std::size_t>(begin)] = 0;
+          begin = plan.lane(lane).end;
+        }
+        ASSERT_EQ(begin, tokens);
+        ASSERT_EQ(times_scored(plan, tokens), expected) << tokens << " tokens, " << lanes << " lanes, discard " << discard;
+        ASSERT_EQ(plan.scored_tokens(), tokens - lanes);
+      }
+}
+
+TEST(WindowPlan, CutAsForTrainingItTellsWhatItLeavesOut) {
+  const WindowPlan plan(421, 200, 5, 0, WindowUse::training, "here");
+  EXPECT_EQ(plan.scored_tokens(), 200);
+  EXPECT_EQ(plan.left_out(), 21);
 }
 
 std::string refusal(std::int64_t tokens, std::int64_t lanes, std::int64_t steps, std::int64_t discard,

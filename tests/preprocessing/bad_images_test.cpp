@@ -42,7 +42,7 @@ TEST_F(BadImages, CompressedFilesAreToBeDecompressed) {
   const std::string tail(3100, '\0');
   EXPECT_THAT(idx("\x1F\x8B\x08" + tail, good_labels_),
               AllOf(StartsWith("65: is compressed with gzip, expected a plain file"),
-                    HasSubstr("decompress it first: gzip -dk " + (directory_ / "file0").string())));
+                    HasSubstr("unpack it first: gzip -dk " + (directory_ / "file0").string())));
   EXPECT_THAT(idx(good_images_,
                   "\xFD"
                   "7zXZ" +
@@ -53,7 +53,7 @@ TEST_F(BadImages, CompressedFilesAreToBeDecompressed) {
                     "7zXZ" +
                     tail),
               AllOf(StartsWith("65: is compressed with xz"), HasSubstr("xz -dk")));
-  EXPECT_THAT(cifar("BZh9" + tail), StartsWith("65: is compressed with bzip2"));
+  EXPECT_THAT(cifar("BZh91AY&SY" + tail), StartsWith("65: is compressed with bzip2"));
   EXPECT_THAT(cifar("\x28\xB5\x2F\xFD" + tail), StartsWith("65: is compressed with zstd"));
 }
 

@@ -45,6 +45,16 @@ expect 73 "the output exists already" "$program" text --train train.txt --output
 expect_only out x
 expect_only out/x manifest.json vocabulary.h5 train-00000.h5 valid-00000.h5
 
+# A vocabulary in a file: checked against the manifest beside it, and by its structure where it is alone.
+expect 0 "vocabulary" "$program" text --train valid.txt --vocabulary out/x/vocabulary.h5 --output out/y
+cp -r out/x damaged && cp out/x/vocabulary.h5 alone.h5
+printf '\377' | dd of=damaged/vocabulary.h5 bs=1 seek=2040 conv=notrunc status=none
+printf '\377' | dd of=alone.h5 bs=1 seek=8 conv=notrunc status=none
+expect 65 "is damaged: its hash is" "$program" text --train valid.txt --vocabulary damaged/vocabulary.h5 --output out/z
+expect 65 "its superblock has version 255, expected 2" "$program" text --train valid.txt --vocabulary alone.h5 --output out/z
+expect 65 "is no HDF5 file" "$program" text --train valid.txt --vocabulary train.txt --output out/z
+rm -r out/y damaged alone.h5
+
 # A file size limit and a full disk, met at any place.
 awk 'BEGIN { srand(1); for (i = 0; i < 200000; ++i) printf "w%d%s", int(rand() * 9000), i % 9 ? " " : "\n" }' > large.txt
 # shellcheck disable=SC2317  # called by name

@@ -73,6 +73,25 @@ TEST_F(TextCorpus, AByteOrderMarkIsNoText) {
               AllOf(StartsWith("65: is UTF-16 text, expected UTF-8"), HasSubstr("iconv")));
 }
 
+TEST_F(TextCorpus, CountsBytesAndCharactersOfTheTextAsItIsRead) {
+  const auto size_of = [&](const std::string& text, Unit unit, int threads = 1) {
+    TextCorpusOptions options = texts({text});
+    options.unit = unit;
+    options.threads = threads;
+    const SplitEntry entry = build(options).splits.at("train");
+    EXPECT_EQ(Corpus::open(options.output).manifest().splits.at("train"), entry);
+    return entry.text;
+  };
+  const std::string text = "\xEF\xBB\xBF"  // the mark is no text
+                           "na\xC3\xAFve  caf\xC3\xA9\r\n\n";
+  EXPECT_EQ(size_of(text, Unit::word), (TextSize{16, 14}));
+  EXPECT_EQ(size_of(text, Unit::character), (TextSize{16, 14}));
+  EXPECT_EQ(size_of(text, Unit::byte), (TextSize{19, std::nullopt}));
+  std::string large;
+  while (large.size() < (5 << 20)) large += "\xE2\x82\xAC and so on\n";
+  EXPECT_EQ(size_of(large, Unit::word, 3), (TextSize{static_cast<std::int64_t>(large.size()), static_cast<std::int64_t>(large.size() / 14 * 12)}));
+}
+
 TEST_F(TextCorpus, RareWordsBecomeUnkWhichSortsByWhatItReplaces) {
   TextCorpusOptions options = texts({"a a a b b c d e f\n"}, {"a z\n"});
   options.min_count = 2;

@@ -13,6 +13,10 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN(), kInfinity = st
 
 TEST(Format, DurationsUseTheTwoLargestUnits) {
   EXPECT_EQ(format_duration(0), "0.00s");
+  EXPECT_EQ(format_duration(0.00123), "1.2ms");
+  EXPECT_EQ(format_duration(1e-7), "0.0001ms");
+  EXPECT_EQ(format_duration(0.00994), "9.9ms");
+  EXPECT_EQ(format_duration(0.00996), "0.01s");
   EXPECT_EQ(format_duration(0.314), "0.31s");
   EXPECT_EQ(format_duration(9.999), "10s");
   EXPECT_EQ(format_duration(59.4), "59s");

@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <sstream>
 #include <string>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
@@ -54,10 +53,12 @@ TEST(Metrics, WritesOneObjectALineForEveryKindOfEvent) {
     metrics.write(StepEvent{.step = 10,
                             .epoch = 1,
                             .window = 9,
+                            .steps = 5,
                             .loss_nats = 2,
                             .auxiliary_loss = 3.5,
                             .learning_rate = 0.002,
                             .gradient_norm = 0.25,
+                            .largest_gradient_norm = 0.5,
                             .scored = 5120,
                             .scored_per_second = 2810.5,
                             .seconds = 1.75,
@@ -65,11 +66,12 @@ TEST(Metrics, WritesOneObjectALineForEveryKindOfEvent) {
     metrics.write(
         ValidationEvent{.step = 10, .epoch = 1, .loss_nats = 1, .scored = 77, .seconds = 2, .is_best = true});
     metrics.write(CheckpointEvent{.step = 10, .path = "step-0000000010", .bytes = 42, .seconds = 0.5});
+    metrics.write(CheckpointFailedEvent{.step = 11, .reason = "no room", .newest_step = 10});
     metrics.write(ResumeEvent{.step = 10, .epoch = 1, .checkpoint = "step-0000000010", .ranks = 3});
     metrics.write(StopEvent{.step = 11, .epoch = 1, .reason = "steps", .exit_code = 0});
   }
   std::vector<Json> events = events_of(path);
-  ASSERT_EQ(events.size(), 6u);
+  ASSERT_EQ(events.size(), 7u);
   for (Json& event : events) {
     EXPECT_EQ(event["schema"], kMetricsSchema);
     EXPECT_GT(event["time"].get<double>(), 1e9);
@@ -88,11 +90,13 @@ TEST(Metrics, WritesOneObjectALineForEveryKindOfEvent) {
                              {"step", 10},
                              {"epoch", 1},
                              {"window", 9},
+                             {"steps", 5},
                              {"loss_nats", 2.0},
                              {"perplexity", std::exp(2.0)},
                              {"aux_loss", 3.5},
                              {"learning_rate", 0.002},
                              {"gradient_norm", 0.25},
+                             {"largest_gradient_norm", 0.5},
                              {"tokens", 5120},
                              {"tokens_per_second", 2810.5},
                              {"seconds", 1.75},
@@ -108,9 +112,10 @@ TEST(Metrics, WritesOneObjectALineForEveryKindOfEvent) {
   EXPECT_EQ(
       events[3],
       (Json{{"event", "checkpoint"}, {"step", 10}, {"path", "step-0000000010"}, {"bytes", 42}, {"seconds", 0.5}}));
-  EXPECT_EQ(events[4],
+  EXPECT_EQ(events[4], (Json{{"event", "checkpoint_failed"}, {"step", 11}, {"reason", "no room"}, {"newest_step", 10}}));
+  EXPECT_EQ(events[5],
             (Json{{"event", "resume"}, {"step", 10}, {"epoch", 1}, {"checkpoint", "step-0000000010"}, {"ranks", 3}}));
-  EXPECT_EQ(events[5], (Json{{"event", "stop"}, {"step", 11}, {"epoch", 1}, {"reason", "steps"}, {"exit_code", 0}}));
+  EXPECT_EQ(events[6], (Json{{"event", "stop"}, {"step", 11}, {"epoch", 1}, {"reason", "steps"}, {"exit_code", 0}}));
 }
 
 TEST(Metrics, LeavesOutWhatIsNotKnownAndWritesNullForWhatIsNotFinite) {
@@ -182,27 +187,36 @@ TEST(Metrics, AKilledRunLeavesWholeLines) {
   for (const Json& event : events_of(path)) EXPECT_EQ(event["step"], step++);
 }
 
-TEST(Metrics, AFullDiskIsAWriteErrorAndLeavesNoTornLine) {
-  const auto path = fresh_file("full.jsonl");
-  MetricsWriter metrics(path);
+TEST(Metrics, WaitWhereTheDiskIsFull) {
+  std::vector<std::string> told;
+  MetricsWriter metrics("/dev/full", [&](LogLevel, const std::string& message) { told.push_back(message); });
   metrics.write(StepEvent{.step = 1});
-  const std::string before = text_of(path);
-  // a limit on the file's size tears a write as a full disk does
-  rlimit old_limit{};
-  getrlimit(RLIMIT_FSIZE, &old_limit);
-  const rlimit tight{before.size() + 10, old_limit.rlim_max};
-  const auto old_handler = signal(SIGXFSZ, SIG_IGN);
-  setrlimit(RLIMIT_FSIZE, &tight);
-  ExitCode code = ExitCode::done;
-  try {
-    metrics.write(StepEvent{.step = 2});
-  } catch (const Error& error) {
-    code = error.code();
-  }
-  setrlimit(RLIMIT_FSIZE, &old_limit);
-  signal(SIGXFSZ, old_handler);
-  EXPECT_EQ(code, ExitCode::write_failed);
-  EXPECT_EQ(text_of(path), before);
+  metrics.write(StepEvent{.step = 2});
+  metrics.sync();
+  EXPECT_EQ(told.size(), 1u);
+  EXPECT_THROW(metrics.expect_all_written(), WriteError);
+}
+
+TEST(Metrics, AnEndOutOfOrderIsToldOnce) {
+  const auto path = fresh_file("ended.jsonl");
+  const StopEvent error{.step = 3, .epoch = 1, .reason = "error", .exit_code = 76};
+  append_stop_event(path, error);
+  EXPECT_FALSE(std::filesystem::exists(path)) << "a run that has no metrics has not begun";
+  MetricsWriter metrics(path);
+  metrics.write(StepEvent{.step = 3});
+  append_stop_event(path, error);
+  append_stop_event(path, error);
+  ASSERT_EQ(events_of(path).size(), 2u);
+  EXPECT_EQ(events_of(path)[1].at("event"), "stop");
+  EXPECT_EQ(events_of(path)[1].at("step"), 3);
+  EXPECT_EQ(events_of(path)[1].at("exit_code"), 76);
+  metrics.write(ResumeEvent{.step = 2});
+  metrics.write(StopEvent{.step = 5, .reason = "signal", .exit_code = 75});
+  append_stop_event(path, error);
+  EXPECT_EQ(events_of(path).size(), 4u) << "a run that has told of its end";
+  metrics.write(RunStartEvent{.settings = std::string(20'000, 'x')});
+  append_stop_event(path, error);
+  EXPECT_EQ(events_of(path).size(), 6u) << "behind a long line";
 }
 
 TEST(Metrics, AFolderThatIsMissingIsAWriteErrorWithItsPath) {

@@ -1,11 +1,14 @@
 #include "report/progress.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <limits>
 #include <string>
+
+#include "base/log.h"
 
 namespace trellis {
 namespace {
@@ -100,22 +103,24 @@ TEST(ProgressBar, HasNoPercentWhereNobodyKnowsTheEnd) {
   EXPECT_EQ(progress_bar(sample, 80), "120 2810 tokens/s loss 6.7123 ppl 822.5");
 }
 
-TEST(Progress, IntoAFileWritesPlainLinesWhenTheyAreDue) {
+TEST(Progress, IntoAFileWritesLinesAlone) {
   Capture capture;
   {
     Progress progress(capture.stream(), Progress::Style::lines, 80);
-    for (int step = 1; step <= 20; ++step) progress.step(sample_at(step), step % 10 == 0, step);
+    for (int step = 1; step <= 20; ++step) {
+      progress.step(sample_at(step), step);
+      if (step % 10 == 0) progress.note(progress_line(sample_at(step)));
+    }
     progress.note("validation at step 20");
   }
-  EXPECT_THAT(capture.text(),
-              testing::ContainsRegex("^step 10/450 [^\r]*\nstep 20/450 [^\r]*\nvalidation at step 20\n$"));
+  EXPECT_THAT(capture.text(), testing::ContainsRegex("^step 10/450 [^\r]*\nstep 20/450 [^\r]*\nvalidation at step 20\n$"));
 }
 
 TEST(Progress, RedrawsTheBarInPlaceAtMostFiveTimesASecondAndAtTheEnd) {
   Capture capture;
   {
     Progress progress(capture.stream(), Progress::Style::bar, 80);
-    for (int step = 1; step <= 450; ++step) progress.step(sample_at(step), true, step * 0.01);
+    for (int step = 1; step <= 450; ++step) progress.step(sample_at(step), step * 0.01);
   }
   const std::string text = capture.text();
   const auto drawn = std::count(text.begin(), text.end(), '\r');
@@ -126,29 +131,30 @@ TEST(Progress, RedrawsTheBarInPlaceAtMostFiveTimesASecondAndAtTheEnd) {
   EXPECT_TRUE(text.ends_with("\n"));
 }
 
-TEST(Progress, ANoteTakesTheBarAwayFirst) {
+TEST(Progress, ALineTakesTheBarAwayFirstAndStaysAboveIt) {
   Capture capture;
   {
     Progress progress(capture.stream(), Progress::Style::bar, 80);
-    progress.step(sample_at(1), false, 0);
-    progress.note("a note");
-    EXPECT_TRUE(capture.text().ends_with("\r\033[Ka note\n"));
-    progress.step(sample_at(2), false, 0.01);
+    progress.step(sample_at(1), 0);
+    progress.note(progress_line(sample_at(1)));
+    EXPECT_THAT(capture.text(), HasSubstr("\r\033[Kstep 1/450 "));
+    EXPECT_TRUE(capture.text().ends_with("\n"));
+    progress.step(sample_at(2), 0.01);
     EXPECT_THAT(capture.text(), HasSubstr("2/450")) << "the bar comes back with the next step";
   }
 }
 
-TEST(Progress, EstimatesTheTimeLeftFromTheStepsItHasSeen) {
+TEST(Progress, AMessageOfTheLogTakesTheBarAwayFirst) {
   Capture capture;
-  Progress progress(capture.stream(), Progress::Style::lines, 80);
-  ProgressSample sample = sample_at(100);  // resumed here: the 100 steps before took no time of ours
-  sample.eta_seconds.reset();
-  progress.step(sample, true, 1000);
-  EXPECT_THAT(capture.text(), Not(HasSubstr("eta")));
-  sample.step = 150;
-  progress.step(sample, true, 1025);
-  EXPECT_THAT(capture.text(), HasSubstr("step 150/450")) << capture.text();
-  EXPECT_THAT(capture.text(), HasSubstr("eta 2m30s"));
+  {
+    Progress progress(capture.stream(), Progress::Style::bar);
+    progress.step(sample_at(1), 0);
+    log_info("a message");
+    EXPECT_TRUE(capture.text().ends_with("\r\033[K"));
+  }
+  const std::string before = capture.text();
+  log_info("another one, of which no bar knows");
+  EXPECT_EQ(capture.text(), before);
 }
 
 TEST(Progress, IsPlainLinesWhenTheStreamIsNoTerminal) {
@@ -158,11 +164,19 @@ TEST(Progress, IsPlainLinesWhenTheStreamIsNoTerminal) {
   std::fclose(file);
 }
 
+TEST(Progress, TheStyleMayBeGiven) {
+  std::FILE* file = std::tmpfile();
+  ASSERT_NE(file, nullptr);
+  EXPECT_EQ(Progress(file, Progress::Style::bar).style(), Progress::Style::bar);
+  EXPECT_EQ(Progress(file, Progress::Style::lines).style(), Progress::Style::lines);
+  std::fclose(file);
+}
+
 TEST(Progress, AFullDiskDoesNotEndTheRun) {
   std::FILE* full = std::fopen("/dev/full", "w");
   ASSERT_NE(full, nullptr);
   Progress progress(full, Progress::Style::lines, 80);
-  EXPECT_NO_THROW(progress.step(sample_at(1), true, 0));
+  EXPECT_NO_THROW(progress.step(sample_at(1), 0));
   EXPECT_NO_THROW(progress.note("a note"));
 }
 

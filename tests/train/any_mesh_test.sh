@@ -20,7 +20,7 @@ network=()
 expect 0 train 1 all.1 train.steps=25 valid.every=25
 same all 2 25 mesh.pipeline=2
 says 'mesh: 1 replica x 2 stages, the vocabulary on every rank'
-says 'chunks from now on'
+grep -qE 'the vocabulary on every rank, [0-9]+ chunk\(s\) of time' output || fail "the log does not tell the chunks"
 same all 2 25 mesh.vocabulary=world
 same all 3 25 mesh.pipeline=3 mesh.chunks=4 mesh.vocabulary=stages mesh.lane_groups=2
 same all 4 25 mesh.pipeline=2 mesh.chunks=3 mesh.vocabulary=world
@@ -54,10 +54,21 @@ expect 0 train 4 halves train.steps=5 valid.every=14 "${bits[@]}"
 expect 0 train 4 halves train.steps=14 valid.every=14 "${bits[@]}" --resume auto
 "$python" "$comparator" whole halves 0 14 || fail "a resumed run on the same mesh differs in some bits"
 
-# What was chosen by measuring is reused.
-expect 0 train 2 chosen train.steps=8 mesh.pipeline=2
-expect 0 train 2 chosen train.steps=10 mesh.pipeline=2 --resume auto
-grep -q 'chunks from now on' output && fail "a resumed run measures its chunks again"
+# So it is with chunks that the program chooses, wherever the run stops: each from a run of its own, which chooses by itself.
+chosen=(mesh.pipeline=2 train.precision=float32 valid.every=9)
+expect 0 train 2 chosen train.steps=9 "${chosen[@]}"
+for stop in 1 2 3 4 5 6 7; do
+  expect 0 train 2 "chosen.$stop" "train.steps=$stop" "${chosen[@]}"
+  expect 0 train 2 "chosen.$stop" train.steps=9 "${chosen[@]}" --resume auto
+  cmp chosen/checkpoints/step-0000000009/state.h5 "chosen.$stop/checkpoints/step-0000000009/state.h5" ||
+    fail "stopped after $stop steps and resumed, chunks chosen by the program: not the same bits"
+done
+# A resumed run keeps the number that its checkpoint has, even if the rule says another for what it may change.
+chunks_of() { grep -oE '[0-9]+ chunk\(s\) of time' output; }
+expect 0 train 2 kept train.steps=2 "${chosen[@]}"
+kept=$(chunks_of)
+expect 0 train 2 kept train.steps=3 "${chosen[@]}" memory.recompute=gates mesh.lane_groups=3 --resume auto
+[ "$(chunks_of)" = "$kept" ] || fail "resumed with $(chunks_of), begun with $kept"
 
 refuse 78 'mesh.pipeline is 5, expected at most model.levels, which is 4' train 1 refused train.steps=1 mesh.pipeline=5
 refuse 78 'mesh.pipeline is 2, but 3 ranks are running' train 3 refused train.steps=1 mesh.pipeline=2

@@ -2,16 +2,19 @@
 // number of ranks on any mesh reads it back, stripes of the vocabulary, lanes and all.
 #include "train/checkpointing.h"
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <span>
 
 #include "base/errors.h"
 #include "mpi/agreement.h"
 #include "tests/mpi/mpi_test_main.h"
+#include "train/dataset.h"
 
 namespace trellis {
 namespace {
@@ -286,6 +289,55 @@ TEST_P(Checkpointing, TheStateReadsBackAsItWas) {
   EXPECT_EQ(read.settings.model.cutoffs, (std::vector<std::int64_t>{50, 300}));
   EXPECT_EQ(read.settings.optimizer.learning_rate, 0.1);
   EXPECT_EQ(read.data, state().data);
+}
+
+// The step is there twice: as the checkpoint's, by which resuming finds it, and as the run's, from which masks are drawn.
+TEST_P(Checkpointing, ARunOfAnotherStepThanTheCheckpointsIsRefused) {
+  Training training(ranks, GetParam(), shape());
+  const WriteReport report = save_checkpoint(ranks, root, training.step, state(GetParam()));
+  const CheckpointReader good = CheckpointReader::open(world, report.path, Verify::hash);
+  const double number = 1;
+  TensorSlice slice{"x", ElementType::float64, {1}, {}};
+  if (world.rank() == 0) slice.pieces.push_back({{0, 1}, &number});
+  const WriteReport other = write_checkpoint(world, root, good.step() + 1, std::span(&slice, 1), good.state());
+  const CheckpointReader reader = CheckpointReader::open(world, other.path, Verify::hash);
+  try {
+    read_state(reader);
+    ADD_FAILURE() << "no error";
+  } catch (const DataError& error) {
+    EXPECT_EQ(error.fact(), fmt::format("the run's step is {}, but the checkpoint's is {}", good.step(), good.step() + 1));
+  }
+}
+
+// What programs before this one wrote: they did not tell what the splits held.
+TEST_P(Checkpointing, StatesOfOlderVersionsAreRead) {
+  Training training(ranks, GetParam(), shape());
+  const nlohmann::json now = CheckpointReader::open(world, save_checkpoint(ranks, root, training.step, state(GetParam())).path, Verify::hash).state();
+  nlohmann::json third = now, second = now, first = now;
+  third["version"] = 3;
+  second["version"] = 2;
+  second["run"].erase("chunks");
+  first["version"] = 1;
+  first["run"]["tokens"] = first["run"]["scored"];
+  first["run"]["best"] = {{"loss_nats_per_token", 5.25}, {"step", 10}};
+  first["vocabulary"] = {{"words", 700}, {"hash", "0123456789abcdef0123456789abcdef"}};
+  first.erase("data");
+  const double number = 1;
+  const std::vector<TensorSlice> tensors{{"one", ElementType::float64, {1}, world.rank() == 0 ? std::vector<TensorRows>{{{0, 1}, &number}} : std::vector<TensorRows>{}}};
+  for (const nlohmann::json& older : {third, second, first}) {
+    const WriteReport report = write_checkpoint(world, root, state().run.step, tensors, older);
+    const CheckpointState read = read_state(CheckpointReader::open(world, report.path, Verify::hash));
+    EXPECT_EQ(read.run.best, state().run.best);
+    EXPECT_EQ(read.data, state().data);
+    EXPECT_FALSE(tells_splits(read.data));
+  }
+  nlohmann::json malformed = now, newer = now;
+  malformed["data"]["splits"] = {{"train", 7}};
+  newer["version"] = 5;
+  for (const nlohmann::json& bad : {malformed, newer}) {
+    const WriteReport report = write_checkpoint(world, root, state().run.step, tensors, bad);
+    EXPECT_THROW(read_state(CheckpointReader::open(world, report.path, Verify::hash)), DataError);
+  }
 }
 
 TEST_P(Checkpointing, WeightsAreConvertedToAnotherPrecision) {

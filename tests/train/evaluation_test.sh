@@ -1,14 +1,17 @@
 #!/bin/bash
-# trellis evaluate: the same figure on any number of ranks, every token but the lanes' first ones scored, the figure of
-# validation when asked alike, and ln V for a network that knows nothing.
+# trellis evaluate: the same figure on any number of ranks, every token scored or told why not, many lanes as good as one, the
+# figure of validation when asked alike, bits of the text, and ln V for a network that knows nothing.
 # shellcheck disable=SC2034,SC2154
 source "$(dirname "${BASH_SOURCE[0]}")/run_helpers.sh"
 
-# evaluate RANKS FLAG...: JSON in $work/output
+# quiet COMMAND...: what it tells people goes to $work/told
+quiet() { "$@" 2> "$work/told" || { local code=$?; cat "$work/told"; return $code; }; }
+# evaluate RANKS FLAG...: JSON in $work/output, of the corpus $evaluated
+evaluated=text
 evaluate() {
   local count=$1
   shift
-  expect 0 ranks "$count" "$trellis" evaluate --data text --json "$@"
+  expect 0 quiet ranks "$count" "$trellis" evaluate --data "$evaluated" --json "$@"
 }
 # figure NAME: of the last evaluate
 figure() { sed -n "s/^{.*\"$1\":\"\\{0,1\\}\\([^,}\"]*\\).*/\\1/p" "$work/output"; }
@@ -33,29 +36,31 @@ grep -q '"event":"validation".*"step":40,.*"best":false' run/metrics.jsonl || fa
 
 # any number of ranks; with one lane, most of them have nothing to do
 for lanes in 1 5; do
-  evaluate 1 --run run --lanes "$lanes"
+  evaluate 1 --run run --lanes "$lanes" --context 0
   reference=$(figure loss_nats_per_token)
-  equal "$lanes lanes: tokens" "$(figure tokens)" $((lanes * (test_tokens / lanes - 1)))
+  equal "$lanes lanes: tokens" "$(figure tokens)" $((test_tokens - lanes))
+  equal "$lanes lanes: tokens of the split" "$(figure split_tokens)" "$test_tokens"
+  equal "$lanes lanes: not scored" "$(figure not_scored)" "$lanes"
   equal "$lanes lanes: the best checkpoint" "$(figure step)" 20
   near "$lanes lanes: bits" "$(figure bits_per_token)" "$(awk -v x="$reference" 'BEGIN { printf "%.17g", x / log(2) }')" 1e-14
   near "$lanes lanes: perplexity" "$(figure perplexity)" "$(awk -v x="$reference" 'BEGIN { printf "%.17g", exp(x) }')" 1e-13
   for count in 2 3; do
-    evaluate "$count" --run run --lanes "$lanes"
+    evaluate "$count" --run run --lanes "$lanes" --context 0
     near "$lanes lanes on $count ranks" "$(figure loss_nats_per_token)" "$reference" 1e-12
-    equal "$lanes lanes on $count ranks: tokens" "$(figure tokens)" $((lanes * (test_tokens / lanes - 1)))
+    equal "$lanes lanes on $count ranks: tokens" "$(figure tokens)" $((test_tokens - lanes))
     equal "$count ranks: lines of output" "$(wc -l < output)" 1
   done
 done
 
 # as validation sees it: the same lanes and window, to the last digit
-evaluate 1 --run run --split valid --lanes 5
+evaluate 1 --run run --split valid --lanes 5 --context 0
 equal "validation at step 20" "$(figure loss_nats_per_token)" "$best"
 equal "split" "$(figure split)" valid
-equal "tokens" "$(figure tokens)" $((5 * (valid_tokens / 5 - 1)))
-evaluate 1 --run run --split valid --lanes 5 --which newest
+equal "tokens" "$(figure tokens)" $((valid_tokens - 5))
+evaluate 1 --run run --split valid --lanes 5 --context 0 --which newest
 equal "validation at step 40" "$(figure loss_nats_per_token)" "$newest"
 equal "newest" "$(figure step)" 40
-evaluate 1 --checkpoint run/checkpoints/step-0000000040 --split valid --lanes 5
+evaluate 1 --checkpoint run/checkpoints/step-0000000040 --split valid --lanes 5 --context 0
 equal "by path" "$(figure loss_nats_per_token)" "$newest"
 evaluate 1 --run run --split train
 equal "training split" "$(figure tokens)" $(($(tokens_in train) - 1))
@@ -65,16 +70,87 @@ equal "window of 3: tokens" "$(figure tokens)" $((test_tokens - 1))
 
 # as people read it
 expect 0 "$trellis" evaluate --data text --run run
-says "test: $((test_tokens - 1)) tokens scored (1 lane(s), windows of 10 steps, history handed on)"
+says "test: $((test_tokens - 1)) of $test_tokens tokens scored (1 lane(s), windows of 10 steps, history handed on)"
 says "a word"
+says "evaluating run/checkpoints/step-0000000020 on 'test' of text: $((test_tokens - 1)) of $test_tokens tokens"
+says "tokens/s"
+grep -q "not scored" output && fail "only the first token of the text is not scored, which needs no words"
+
+# every token is scored with any number of lanes, or counted
+evaluate 1 --run run --exact
+exact=$(figure loss_nats_per_token)
+for lanes in 2 7 200 "$((test_tokens - 1))"; do
+  for count in 1 3; do
+    evaluate "$count" --run run --lanes "$lanes"
+    equal "$lanes lanes: tokens" "$(figure tokens)" $((test_tokens - 1))
+    equal "$lanes lanes: context" "$(figure context)" 64
+    near "$lanes lanes with context" "$(figure loss_nats_per_token)" "$exact" 2e-3
+  done
+done
+expect 0 "$trellis" evaluate --data text --run run --lanes 200 --context 0
+says "test: $((test_tokens - 200)) of $test_tokens tokens scored (200 lane(s), "
+says "not scored  200: 200 the first of each lane, which begins afresh (--context gives it history)"
+expect 0 "$trellis" evaluate --data text --run run --lanes 200 --like-scripts
+says "test: 200 of $test_tokens tokens scored"
+says "not scored  $((test_tokens - 200)): 200 the first of each lane, which begins afresh; $((test_tokens % 200)) at the end, which fill no lane"
+refuse 78 "$test_tokens lanes for the $((test_tokens - 1)) predictions" "$trellis" evaluate --run run --data text --lanes "$test_tokens"
+refuse 2 "--exact is one lane" "$trellis" evaluate --run run --data text --exact --lanes 2
+
+# a part of the split
+evaluate 1 --run run --exact --log-probabilities first.tsv
+evaluate 2 --run run --exact --limit 100
+equal "limit: tokens" "$(figure tokens)" 100
+equal "limit: told" "$(figure limit)" 100
+near "the mean of the first 100" "$(figure loss_nats_per_token)" "$(awk -F '\t' 'NR > 1 && NR <= 101 { sum -= $4 } END { printf "%.17g", sum / 100 }' first.tsv)" 1e-12
+[ -z "$(figure bits_per_character)" ] || fail "a part of the split has no characters"
+expect 0 "$trellis" evaluate --data text --run run --limit 100
+says "not scored  $((test_tokens - 100)): $((test_tokens - 101)) beyond --limit; 1 the first of the text"
+evaluate 1 --run run --limit 100000
+equal "no more than there is" "$(figure tokens)" $((test_tokens - 1))
+rm first.tsv
+
+# bits of the text: a corpus that counts its characters, and one of the first version
+evaluate 1 --run run
+for unit in character:text_characters byte:text_bytes; do
+  size=$(sed -n "/\"test\": {/,/}/s/.*\"${unit#*:}\": \([0-9]*\),.*/\1/p" text/manifest.json | head -n 1)
+  equal "${unit#*:}" "$size" "$(wc -c < text.test)"
+  near "bits a ${unit%:*}" "$(figure "bits_per_${unit%:*}")" "$(awk -v nats="$(figure loss_nats_per_token)" -v n="$test_tokens" -v size="$size" 'BEGIN { printf "%.17g", nats / log(2) * n / size }')" 1e-14
+done
+cp -r text old
+sed -i 's/"format_version": 2/"format_version": 1/; /text_bytes/d; /text_characters/d' old/manifest.json
+evaluated=old evaluate 1 --run run
+[ -z "$(figure bits_per_byte)" ] || fail "an old corpus does not know its text"
+expect 0 "$trellis" evaluate --data old --run run
+says "not known of a corpus of this age"
+
+# a long text goes through many lanes by itself, the same on any number of ranks
+zipf_text 99 9000 > long.test
+"$BUILD_BIN/trellis-preprocess" text --test long.test --vocabulary text --output long > /dev/null 2>&1
+evaluated=long evaluate 1 --run run --exact
+long_tokens=$(figure split_tokens) exact=$(figure loss_nats_per_token)
+for count in 1 3; do
+  evaluated=long evaluate "$count" --run run
+  equal "lanes by rule" "$(figure lanes)" $((long_tokens / 1280))
+  equal "lanes by rule: tokens" "$(figure tokens)" $((long_tokens - 1))
+  near "lanes by rule" "$(figure loss_nats_per_token)" "$exact" 1e-4
+  near "lanes by rule on $count ranks" "$(figure loss_nats_per_token)" "${by_rule:=$(figure loss_nats_per_token)}" 1e-12
+done
 
 # history discarded: windows overlap, and every token but the first still counts once
 expect 0 train 1 discarded train.steps=3 train.discard=4 valid.every=3
 for count in 1 3; do
-  evaluate "$count" --run discarded --lanes 2
-  equal "discarded: tokens" "$(figure tokens)" $((2 * (test_tokens / 2 - 1)))
+  evaluate "$count" --run discarded --lanes 2 --context 0
+  equal "discarded: tokens" "$(figure tokens)" $((test_tokens - 2))
 done
-evaluate 1 --run discarded --split valid --lanes 5
+# windows that begin afresh: lanes with as much context as windows overlap give the figure of one
+evaluate 1 --run discarded --exact
+exact=$(figure loss_nats_per_token)
+for arguments in "--lanes 7" "--lanes 30 --context 4" "--lanes 3 --context 5"; do
+  # shellcheck disable=SC2086
+  evaluate 2 --run discarded $arguments
+  near "discarded: $arguments" "$(figure loss_nats_per_token)" "$exact" 1e-12
+done
+evaluate 1 --run discarded --split valid --lanes 5 --context 0
 equal "discarded: validation" "$(figure loss_nats_per_token)" "$(sed -n 's/.*"event":"validation".*"loss_nats":\([^,]*\),.*/\1/p' discarded/metrics.jsonl)"
 
 # Modes of evaluation that the run was not trained with. What is scored is listed token by token.

@@ -49,7 +49,7 @@ class PublishedWeights : public testing_support::WeightsFiles {
     const Parameters weights = numbered(shape);
     Tensors tensors;
     for (const PublishedNames& names : published_names(shape)) {
-      for (const std::string& name : names.written) tensors[name] = weights.published(names.parameter).clone();
+      for (const std::string& name : names.tied) tensors[name] = weights.published(names.parameter).clone();
     }
     return tensors;
   }
@@ -78,10 +78,25 @@ TEST_F(PublishedWeights, ComeBackBitForBit) {
   }
 }
 
+// Once, under the first of its names; the metadata say which the others are.
+TEST_F(PublishedWeights, AreWrittenOnce) {
+  for (const TrellisShape& shape : every_kind()) {
+    const auto path = folder_ / std::to_string(files_++);
+    write_published_weights(path, shape, numbered(shape), {{"format", "pt"}});
+    const SafetensorsFile file = SafetensorsFile::open(path);
+    const auto names = published_names(shape);
+    EXPECT_EQ(file.tensors().size(), names.size());
+    for (const PublishedNames& parameter : names) {
+      EXPECT_TRUE(file.contains(parameter.tied.front()));
+      for (std::size_t n = 1; n < parameter.tied.size(); ++n) EXPECT_EQ(file.metadata().at(parameter.tied[n]), parameter.tied.front());
+    }
+  }
+}
+
 TEST_F(PublishedWeights, HaveTheAuthorsNames) {
   const auto names_of = [](const TrellisShape& shape) {
     std::vector<std::string> all;
-    for (const PublishedNames& names : published_names(shape)) all.insert(all.end(), names.written.begin(), names.written.end());
+    for (const PublishedNames& names : published_names(shape)) all.insert(all.end(), names.tied.begin(), names.tied.end());
     return all;
   };
   const auto kinds = every_kind();
@@ -223,6 +238,14 @@ TEST_F(PublishedWeights, AnotherVocabularyIsRefused) {
   // b and c change places across the cutoff, d and e within a cluster
   EXPECT_THAT(refused_words("a\nc\nb\ne\nd\nf\n\\\ntwo\\nlines\nh", {2, 5}), HasSubstr("2 words are in another cluster"));
   EXPECT_THROW(WordRows(folder_ / "none", vocabulary(), {}), MissingInputError);
+}
+
+TEST_F(PublishedWeights, RowsSayWhichVocabularyTheyWouldBe) {
+  const std::string own = "a\nb\nc\nd\ne\nf\n\\\ntwo\\nlines\nh\n";
+  EXPECT_EQ(WordRows(text_file(own), vocabulary(), {}).vocabulary_hash(), vocabulary().hash());
+  const Vocabulary other(Unit::word, {{"b", 9}, {"a", 8}, {"c", 7}, {"d", 6}, {"e", 5}, {"f", 4}, {"\\", 3}, {"two\nlines", 2}, {"h", 1}});
+  EXPECT_EQ(WordRows(text_file("b\na\n" + own.substr(4)), vocabulary(), {}).vocabulary_hash(), other.hash());
+  EXPECT_TRUE(WordRows().empty());
 }
 
 }  // namespace

@@ -17,12 +17,12 @@ using testing::HasSubstr;
 RunState full() {
   return {.step = 1'000'000'000'000, .epoch = 3, .window = 7, .scored = 9'007'199'254'740'993,
           .plateau = {.recent = {1.0 / 3, 5e-324}, .best_before = 0.1 + 0.2, .falls = 2},
-          .best = BestValidation{4.9406564584124654e-10, 12}, .validations_without_best = 5, .averaged_updates = 12, .chunks = ChunkChoice{4, 12}};
+          .best = BestValidation{4.9406564584124654e-10, 12}, .validations_without_best = 5, .averaged_updates = 12, .validation_due = true, .chunks = ChunkChoice{4, 12}};
 }
 
 TEST(RunState, ReadsBackToTheLastBit) {
   for (const RunState& state : {RunState{}, full()}) {
-    EXPECT_EQ(RunState::from_json(json::parse(state.to_json().dump()), 3, "here"), state);
+    EXPECT_EQ(RunState::from_json(json::parse(state.to_json().dump()), 4, "here"), state);
   }
 }
 
@@ -36,15 +36,24 @@ TEST(RunState, ReadsTheFirstVersion) {
 
 TEST(RunState, ReadsTheSecondVersion) {
   json second = full().to_json();
-  second.erase("chunks");
+  second.erase("chunks"), second.erase("validation_due");
   RunState expected = full();
   expected.chunks.reset();
+  expected.validation_due = false;
   EXPECT_EQ(RunState::from_json(second, 2, "here"), expected);
+}
+
+TEST(RunState, ReadsTheThirdVersion) {
+  json third = full().to_json();
+  third.erase("validation_due");
+  RunState expected = full();
+  expected.validation_due = false;
+  EXPECT_EQ(RunState::from_json(third, 3, "here"), expected);
 }
 
 std::string refusal(const json& state) {
   try {
-    RunState::from_json(state, 3, "manifest.json");
+    RunState::from_json(state, 4, "manifest.json");
   } catch (const DataError& error) {
     EXPECT_EQ(error.where(), "manifest.json");
     return error.fact();

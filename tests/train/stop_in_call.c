@@ -23,6 +23,10 @@ int MPI_Barrier(MPI_Comm communicator) {
   count("MPI_Barrier");
   return PMPI_Barrier(communicator);
 }
+int MPI_Finalize(void) {
+  count("MPI_Finalize");
+  return PMPI_Finalize();
+}
 int MPI_Bcast(void* data, int n, MPI_Datatype type, int root, MPI_Comm communicator) {
   count("MPI_Bcast");
   return PMPI_Bcast(data, n, type, root, communicator);
