@@ -18,7 +18,7 @@ T value_of(const json& object, const char* name, const ParityFile& file) {
   try {
     const json& value = object.at(name);
     if (std::is_integral_v<T> && !std::is_same_v<T, bool> && !value.is_number_integer()) {
-      throw DataError(fmt::format("config.{} is {}, expected a whole number", name, value.dump().substr(0, 64)), file.path(), "write the file again");
+      throw DataError(fmt::format("config.{} cannot be used: it is {}, expected a whole number", name, value.dump().substr(0, 64)), file.path(), "write the file again");
     }
     return value.get<T>();
   } catch (const json::exception& e) {

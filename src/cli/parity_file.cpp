@@ -5,6 +5,7 @@
 #include <span>
 
 #include "base/errors.h"
+#include "base/json_document.h"
 
 namespace trellis {
 namespace {
@@ -19,11 +20,7 @@ ParityFile::ParityFile(const std::string& path)
   const auto config = std::ranges::find(structure_.attributes, "config", &Hdf5Attribute::name);
   if (config == structure_.attributes.end())
     throw DataError("there is no attribute 'config'", path + ": attribute config", kWriteAgain);
-  try {
-    config_ = nlohmann::json::parse(config->value);
-  } catch (const nlohmann::json::exception& e) {
-    throw DataError(fmt::format("the attribute 'config' is not JSON: {}", e.what()), path, "write the file again");
-  }
+  config_ = parse_json(config->value, {.bytes = 1 << 20, .depth = 8, .values = 10'000}, {"the attribute 'config'", path, "write the file again"});
   if (!config_.is_object()) throw DataError("the attribute 'config' is not a JSON object", path, "write the file again");
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/errors.h"
+#include "base/system_error.h"
 #include "corpus/recorded_file.h"
 #include "corpus/split_names.h"
 
@@ -44,10 +45,9 @@ Vocabulary Corpus::load_vocabulary() const {
 }
 
 Vocabulary vocabulary_at(const std::filesystem::path& path) {
-  std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored)) return Corpus::open(path).load_vocabulary();
+  if (kind_of_path(path) == PathKind::directory) return Corpus::open(path).load_vocabulary();
   const std::filesystem::path directory = path.has_parent_path() ? path.parent_path() : ".";
-  if (std::filesystem::exists(directory / kManifestFile, ignored))
+  if (kind_of_path(directory / kManifestFile) != PathKind::absent)
     if (const Corpus corpus = Corpus::open(directory); corpus.manifest().vocabulary.file == path.filename())
       return corpus.load_vocabulary();
   return read_vocabulary(path);

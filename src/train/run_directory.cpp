@@ -55,9 +55,10 @@ void RunDirectory::refuse_other_run(const Communicator& world, const Settings& s
   agree(world, [&] {
     if (world.rank() != 0) return;
     const auto its_settings = [&]() -> std::optional<Settings> {
+      if (kind_of_path(RunDirectory::settings()) == PathKind::absent) return std::nullopt;
       try {
         return load_settings({RunDirectory::settings()}, {}).settings;
-      } catch (const Error&) {  // none, or not ours to judge
+      } catch (const ConfigError&) {  // not ours to judge
         return std::nullopt;
       }
     }();

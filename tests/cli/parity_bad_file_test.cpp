@@ -16,7 +16,7 @@ TEST_F(ParityOfABadFile, SaysWhatIsWrongWithTheConfig) {
   with_file([](hid_t file) { H5Adelete(file, "config"); });
   expect(65, "there is no attribute 'config'");
   set_config("{\"layers\": 6,");
-  expect(65, "the attribute 'config' is not JSON");
+  expect(65, "the attribute 'config' is not valid JSON");
   set_config("[1, 2]");
   expect(65, "the attribute 'config' is not a JSON object");
 
