@@ -52,7 +52,6 @@ constexpr Granted kGranted[] = {
     {kKind, nullptr},
     {"vocabulary.words", nullptr},
     {"vocabulary.hash", AllowedDifferences::kVocabulary},
-    {"corpus.unit", AllowedDifferences::kVocabulary},
     {"corpus.steps", AllowedDifferences::kSequences},
     {"corpus.channels", nullptr},
     {"corpus.classes", nullptr},
