@@ -163,7 +163,7 @@ process=$!
 sleep 2
 kill -INT "$process"
 ended 75 prompt
-in_background planning "$trellis" plan --config small.ini --data text --measure
+in_background planning "$trellis" plan --config small.ini --data text --measure model.hidden=512 model.outputs=128 model.embedding=128 train.lanes=20 train.window=50
 sleep 1
 kill -TERM "$process"
 ended 75 planning
