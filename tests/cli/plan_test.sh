@@ -43,7 +43,7 @@ PYTHON
 
 # --- how long a pass and the run take: from the corpus and the limits, in the table and for programs ---
 expect 0 plan --ranks 2 --data text train.epochs=3 valid.every=10
-says "run        the run ends at step 66 (train.epochs=3), after 3 passes; a pass has 22 steps"
+says "run        the run ends at step 72 (train.epochs=3), after 3 passes; a pass has 24 steps"
 says "memory     pass      run"
 expect 0 plan --ranks 2 --vocabulary 61
 says "memory     pass      run"
@@ -52,11 +52,11 @@ plan --ranks 1 --vocabulary 61 --json > unknown.json || fail "no JSON without a 
 "$python" - << 'PYTHON' || fail "the JSON's lengths are not right"
 import json
 known, unknown = json.load(open("length.json")), json.load(open("unknown.json"))
-assert known["steps_per_pass"] == 22 and known["run_steps"] == 100
+assert known["steps_per_pass"] == 24 and known["run_steps"] == 100
 mesh = known["meshes"][0]
 steps = 100 * mesh["step_seconds"]
 assert steps < mesh["run_seconds"] < 1.5 * steps, mesh
-assert abs(mesh["pass_seconds"] - 22 * mesh["step_seconds"]) < 1e-9, mesh
+assert abs(mesh["pass_seconds"] - 24 * mesh["step_seconds"]) < 1e-9, mesh
 assert unknown["steps_per_pass"] is None and unknown["run_steps"] is None and unknown["meshes"][0]["run_seconds"] is None
 PYTHON
 
