@@ -148,6 +148,13 @@ void RunReport::tell_rest() {
   if (metrics_ && means_.steps() > 0) tell_interval(steady_seconds());
 }
 
+void RunReport::tell_rest_at_error() noexcept {
+  try {
+    tell_rest();
+  } catch (...) {  // the error that ends the run is what counts
+  }
+}
+
 void RunReport::end_interval(const std::string& what) {
   tell_rest();
   clear();

@@ -59,6 +59,8 @@ class RunReport {
   // Before anything but a step, which goes on from here ("validation"): steps that no line was about yet get theirs, and the bar
   // leaves the screen.
   void end_interval(const std::string& what);
+  // Where an error ends the run: the same for what is left over, as far as it can still be told.
+  void tell_rest_at_error() noexcept;
   // epoch_ended: of the training split, with the step before it.
   void validation(const ValidationEvent& event, bool epoch_ended);
   void checkpoint(const CheckpointEvent& event);

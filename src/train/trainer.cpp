@@ -483,6 +483,7 @@ ExitCode Trainer::run() {
   try {
     return run_to_end();
   } catch (...) {
+    report_.tell_rest_at_error();
     // an error that all ranks know of is written down by rank 0, any other by the rank that met it, before it ends the job
     if (!is_agreed(ranks_.size()) || ranks_.rank() == 0) say_last_words(current_error().code());
     throw;
