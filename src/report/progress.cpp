@@ -95,11 +95,16 @@ void Progress::step(const ProgressSample& sample, double now_seconds) {
   const std::lock_guard lock(mutex_);
   const bool is_last = knows_total(sample) && sample.step >= *sample.total_steps;
   if (drawn_seconds_ && now_seconds - *drawn_seconds_ < kRedrawSeconds && !is_last) return;
-  draw(progress_bar(sample, room()));
+  draw_bar(progress_bar(sample, room()));
   drawn_seconds_ = now_seconds;
 }
 
 void Progress::draw(std::string_view bar) {
+  const std::lock_guard lock(mutex_);
+  draw_bar(bar);
+}
+
+void Progress::draw_bar(std::string_view bar) {
   emit(stream_, fmt::format("\r{}\033[K", bar));
   drawn_ = true;
 }

@@ -61,7 +61,9 @@ class Progress {
   void clear();
 
  private:
-  void clear_bar();  // with the lock held
+  // with the lock held
+  void draw_bar(std::string_view bar);
+  void clear_bar();
   int width() const;
 
   std::FILE* stream_;

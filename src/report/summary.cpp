@@ -46,7 +46,7 @@ std::vector<std::string> summary_lines(const RunSummary& summary) {
                              best.checkpoint ? ": " + *best.checkpoint : ""));
   }
   if (summary.newest_checkpoint && !(summary.best && summary.best->checkpoint == summary.newest_checkpoint)) {
-    line("newest", fmt::format("step {}: {}", summary.step, *summary.newest_checkpoint));
+    line("newest", *summary.newest_checkpoint);
   }
   line("took", took(summary));
   const std::string program = shell_word(summary.program), where = fmt::format("--run {} --data {}", shell_word(summary.run), shell_word(summary.data));

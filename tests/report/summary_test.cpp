@@ -27,7 +27,7 @@ RunSummary finished_run() {
 TEST(Summary, SaysWhatIsBestWhatItTookAndWhatComesNext) {
   EXPECT_THAT(summary_lines(finished_run()),
               ElementsAre("  best     validation loss 6.6000 ppl 735.1 at step 400: runs/a/checkpoints/step-0000000400",
-                          "  newest   step 450: runs/a/checkpoints/step-0000000450",
+                          "  newest   runs/a/checkpoints/step-0000000450",
                           "  took     3m12s here: 450 steps, 230400 tokens, 1280 tokens/s in steps; validation 11s; checkpoints 0.50s",
                           "  evaluate build/bin/trellis evaluate --run runs/a --data 'data/my text'",
                           "  generate build/bin/trellis generate --run runs/a --data 'data/my text'",

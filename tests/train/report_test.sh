@@ -97,7 +97,7 @@ cp summary.evaluate output
 run_line "train on" && says "finished at step 24 (steps)"
 expect 75 train 2 stopped train.steps=100000000 train.seconds=1
 says "stopped at step"
-says "  newest   step "
+says "  newest   stopped/checkpoints/step-"
 grep -q "^  go on    mpirun -n 2 .*trellis train --resume auto --run stopped --data text$" output || fail "how to go on is not told: $(cat output)"
 
 # --- a terminal has its bar and its lines, with mpirun between, too ---
