@@ -44,7 +44,7 @@ void judge_words(const SplitEntry& train, std::int64_t words, TextWarnings& warn
 
 void judge_split(const std::string& name, const SplitEntry& split, TextWarnings& warnings) {
   if (const double share = unknown_share(split); share > kManyUnknown) {
-    warnings.push_back(fmt::format("{} of the tokens of '{}' are <unk> ({} of {}), which is easily predicted: {}", percent(share), name,
+    warnings.push_back(fmt::format("{} of the tokens of '{}' are <unk> ({} of {}), which is easy to predict: {}", percent(share), name,
                                    split.unknown, split.tokens,
                                    name == "train" ? "give a lower --min-count or more text, or take --unit char"
                                                    : "take text of the same kind as the training text, or more training text; perplexities "

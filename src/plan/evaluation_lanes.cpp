@@ -6,7 +6,7 @@ namespace trellis {
 namespace {
 
 constexpr std::int64_t kLeastContext = 64;
-// Windows of history: what is older moved the perplexity of trained networks by less than a hundredth of a per cent.
+// Windows of history. One is measured to be enough (docs/architecture.md); more leave room for networks that remember longer.
 constexpr std::int64_t kWindowsOfHistory = 4;
 constexpr std::int64_t kMostContext = 1024;
 // Rows of a matrix product beyond which more of them make it no faster.
