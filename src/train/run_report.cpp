@@ -19,7 +19,8 @@ constexpr double kSilenceSeconds = 30;
 
 }  // namespace
 
-void RunReport::open(std::optional<Progress::Style> style) {
+RunReport::RunReport(bool tells, std::optional<Progress::Style> style) {
+  if (!tells) return;
   progress_ = std::make_unique<Progress>(stderr, style);
   heartbeat_ = std::make_unique<Heartbeat>(kSilenceSeconds, [progress = progress_.get()](const std::string& line) { progress->note(line); });
   starting("opening the run directory and its checkpoints");

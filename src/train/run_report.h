@@ -44,8 +44,9 @@ struct RunBeginning {
 
 class RunReport {
  public:
-  // On rank 0, first of all: signs of life from here on. style: of the progress; left out: by what standard error is.
-  void open(std::optional<Progress::Style> style);
+  // tells: on rank 0; elsewhere every call does nothing. Signs of life from here on. style: of the progress; left out: by what standard
+  // error is.
+  RunReport(bool tells, std::optional<Progress::Style> style);
   // Opens the metrics file. Speeds are reckoned from here on.
   void begin(const Settings& settings, const std::filesystem::path& metrics, const RunBeginning& beginning);
 

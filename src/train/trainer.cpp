@@ -4,36 +4,27 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cmath>
 #include <deque>
-#include <memory>
 #include <string>
 #include <utility>
 
-#include "base/last_words.h"
 #include "base/log.h"
 #include "base/stop_request.h"
 #include "base/time_span.h"
-#include "checkpoint/catalogue.h"
-#include "checkpoint/run_lock.h"
 #include "config/base_rate.h"
-#include "config/settings_ranks.h"
-#include "config/settings_resume.h"
-#include "config/settings_validate.h"
 #include "mpi/agreement.h"
-#include "mpi/same_on_all.h"
 #include "report/format.h"
 #include "train/checkpointing.h"
 #include "train/chunk_choice.h"
 #include "train/compute_device.h"
 #include "train/compute_threads.h"
 #include "train/dataset.h"
+#include "train/error_ending.h"
 #include "train/expected_step.h"
 #include "train/from_settings.h"
 #include "train/given_weights.h"
 #include "train/make_task.h"
-#include "train/rank_facts.h"
 #include "train/run_calendar.h"
 #include "train/run_directory.h"
 #include "train/run_ends.h"
@@ -41,7 +32,7 @@
 #include "train/run_profile.h"
 #include "train/run_report.h"
 #include "train/run_saver.h"
-#include "train/shared_directory.h"
+#include "train/run_start.h"
 #include "train/split_size.h"
 #include "train/step.h"
 #include "train/storage_check.h"
@@ -53,23 +44,14 @@ namespace {
 // Thrown on all ranks to leave a validation that a signal has come in.
 struct ValidationLeft {};
 
-// How far a run is, for whoever has to write its end down while it hangs.
-struct Progressed {
-  std::atomic<std::int64_t> step = 0, epoch = 0;
-};
-
 class Trainer {
  public:
   Trainer(const Ranks& ranks, TrainRequest request);
-  ExitCode run();
+  ExitCode run() {
+    return ending_.watch(ranks_, [&] { return run_to_end(); }, [&] { report_.tell_rest_at_error(); });
+  }
 
  private:
-  void choose_start();
-  // Among each other and against the ranks that are running.
-  void check_settings() const {
-    validate(settings_, request_.settings.origins);
-    mesh_from(settings_, ranks_.size());
-  }
   void load_or_initialize();
   void begin_metrics(const TrellisShape& shape, const at::TensorOptions& options);
   void validate_if_due();
@@ -86,17 +68,16 @@ class Trainer {
   std::optional<Stop> stop_after_step();
   bool validation_due(bool epoch_ended) const;
   ExitCode run_to_end();
-  std::function<void(ExitCode)> last_words() const;
   bool checkpoint_due(bool epoch_ended) const;
 
   const Ranks ranks_;
   TrainRequest request_;
   RunDirectory directory_;
-  std::optional<RunLock> lock_;
-  std::optional<CheckpointReader> resumed_;
-  CheckpointState resumed_state_;
-  Settings settings_;
+  const double started_ = steady_seconds();
   Dataset data_;
+  RunReport report_;
+  RunStart start_;
+  Settings settings_;
   at::Device device_ = at::kCPU;
   std::optional<MeshGroups> groups_;
   std::unique_ptr<Task> task_;
@@ -110,9 +91,7 @@ class Trainer {
   bool checkpoint_wanted_ = false;
   std::optional<std::int64_t> saved_step_;
   RunSaver saver_;
-  RunReport report_;
-  const std::shared_ptr<Progressed> progressed_ = std::make_shared<Progressed>();
-  double started_ = steady_seconds();
+  ErrorEnding ending_{directory_.metrics()};
   // Started, in order, with where the run stands after them but for their result.
   std::deque<std::pair<StartedStep, FinishedStep>> steps_under_way_;
 };
@@ -122,14 +101,17 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
       request_(std::move(request)),
       directory_(request_.run),
       data_(agree(ranks.world, [&] { return Dataset::open(request_.data); })),
+      report_(ranks.rank() == 0, request_.progress),
+      start_(start_run(ranks, request_, directory_, data_)),
+      settings_(start_.settings.settings),
       saver_(ranks_, directory_) {
-  if (ranks_.rank() == 0) report_.open(request_.progress);
-  Facts given = facts_of(request_.settings.settings);
-  append(given, corpus_facts(data_));
-  expect_same_on_all(ranks_.world, given);
-  choose_start();
+  if (start_.resumed) {
+    state_ = start_.saved.run;
+    saved_step_ = state_.step;
+    saver_.resumed_from({state_.step, start_.resumed->path()}, state_);
+  }
   if (request_.use_settings) request_.use_settings(settings_);
-  for (const std::string& notice : request_.settings.notices) log_info("{}", notice);
+  for (const std::string& notice : start_.settings.notices) log_info("{}", notice);
   const TrellisShape shape = agree(ranks_.world, [&] {
     data_.expect_settings(settings_);
     return shape_from(settings_, data_.vocabulary_size());
@@ -175,9 +157,9 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
 }
 
 void Trainer::load_or_initialize() {
-  report_.starting(resumed_ ? "reading the checkpoint" : "drawing the first weights");
-  if (resumed_) {
-    agree(ranks_.world, [&] { load_training(*resumed_, resumed_state_, *training_); });
+  report_.starting(start_.resumed ? "reading the checkpoint" : "drawing the first weights");
+  if (start_.resumed) {
+    agree(ranks_.world, [&] { load_training(*start_.resumed, start_.saved, *training_); });
     if (state_.window >= task_->windows()) {
       throw AgreedError<ExitCode::bad_data>(
           fmt::format("the checkpoint stands at window {}, but a pass over this corpus has {}", state_.window, task_->windows()),
@@ -192,69 +174,10 @@ void Trainer::load_or_initialize() {
   }
 }
 
-// Decides what this run starts from: settings and state of a checkpoint, or the settings as given.
-void Trainer::choose_start() {
-  settings_ = request_.settings.settings;
-  if (request_.resume == Resume::none) directory_.refuse_existing(ranks_.world);
-  if (request_.resume == Resume::from_path) {
-    expect_no_run(ranks_.world, request_.checkpoint);
-    resumed_ = CheckpointReader::open(ranks_.world, request_.checkpoint, Verify::hash);
-  }
-  lock_.emplace(ranks_.world, directory_.path());
-  expect_shared(ranks_.world, directory_);
-  if (request_.resume == Resume::newest) resumed_ = open_newest_complete(ranks_.world, directory_.checkpoints());
-  remove_stale(ranks_.world, directory_.checkpoints());
-
-  if (resumed_) {
-    expect_same_on_all(ranks_.world, {agree(ranks_.world, [&] { return checkpoint_fact(*resumed_); })});
-    resumed_state_ = agree(ranks_.world, [&] { return read_state(*resumed_); });
-    const CheckpointState& saved = resumed_state_;
-    agree(ranks_.world, [&] {
-      if (!request_.settings_given) {
-        LoadedSettings loaded{saved.settings, {}};
-        apply_words(loaded, request_.words);
-        request_.settings = loaded;
-      }
-      settings_ = request_.settings.settings;
-      check_settings();
-      const auto incompatible = incompatible_changes(saved.settings, settings_);
-      if (!incompatible.empty()) {
-        throw ConfigError("settings differ that make it another run\n" + describe(incompatible), resumed_->path().string(),
-                          "give them as they were, or start a new run (with --init-from to keep the weights)");
-      }
-      data_.expect_identity(saved.data);
-      data_.expect_run_goes_on(saved.data);
-    });
-    expect_same_on_all(ranks_.world, facts_of(settings_));
-    if (request_.resume == Resume::from_path) directory_.refuse_other_run(ranks_.world, settings_);
-    if (!tells_splits(saved.data) && ranks_.rank() == 0) {
-      log_warning("the checkpoint, of an older program, does not tell which text it was trained on: take care that {} is that one",
-                  request_.data.string());
-    }
-    if (const auto noticed = noticed_changes(saved.settings, settings_); !noticed.empty()) {
-      log_info("settings changed since the checkpoint:\n{}", describe(noticed));
-    }
-    if (const auto free = free_changes(saved.settings, settings_); !free.empty()) {
-      log_info("settings changed since the checkpoint, without effect on the run's numbers:\n{}", describe(free));
-    }
-    state_ = saved.run;
-    saved_step_ = state_.step;
-    saver_.resumed_from({state_.step, resumed_->path()}, state_);
-    log_info("resumed from {} (step {})", resumed_->path().string(), state_.step);
-  } else {
-    if (request_.resume == Resume::newest && !request_.settings_given) {
-      throw AgreedError<ExitCode::input_missing>("there is nothing to resume, and no --config to begin a run with", directory_.path().string(),
-                                                 "check --run, or give --config", ranks_.size());
-    }
-    if (request_.resume == Resume::newest) log_info("nothing to resume in {}: a new run begins", directory_.path().string());
-    agree(ranks_.world, [&] { check_settings(); });
-  }
-}
-
 void Trainer::begin_metrics(const TrellisShape& shape, const at::TensorOptions& options) {
   agree(ranks_.world, [] { throw_if_stop_requested(); });
   answers_stops_.emplace();
-  progressed_->step = state_.step, progressed_->epoch = state_.epoch;
+  ending_.reached(state_.step, state_.epoch);
   // here, where nothing more can be refused
   directory_.write_settings(ranks_.world, to_ini(settings_));
   directory_.set_aside_after(ranks_.world, state_.step);
@@ -266,8 +189,8 @@ void Trainer::begin_metrics(const TrellisShape& shape, const at::TensorOptions& 
                    .scored_in_validation = evaluator_ ? size_of_split(data_, "valid").items : 0,
                    .expected_step_seconds = slow_step_seconds(settings_, shape, groups_->mesh, options),
                    .started = started_});
-    if (resumed_) {
-      report_.resume({.step = state_.step, .epoch = state_.epoch, .checkpoint = resumed_->path().string(), .ranks = ranks_.size()});
+    if (start_.resumed) {
+      report_.resume({.step = state_.step, .epoch = state_.epoch, .checkpoint = start_.resumed->path().string(), .ranks = ranks_.size()});
     } else {
       report_.run_start(run_start_event(ranks_, data_, settings_, device_, training_->weights().layout()));
     }
@@ -385,7 +308,7 @@ void Trainer::finish_steps(std::size_t under_way) {
     auto& [started, finished] = steps_under_way_.front();
     finished.result = started.wait();
     report_.step(finished);
-    progressed_->step = finished.step, progressed_->epoch = finished.epoch;
+    ending_.reached(finished.step, finished.epoch);
     steps_under_way_.pop_front();
   }
 }
@@ -433,7 +356,7 @@ ExitCode Trainer::run_to_end() {
   state_.validation_due = state_.validation_due && evaluator_;
   if (state_.validation_due) {
     stop = end_step();
-  } else if (resumed_) {
+  } else if (start_.resumed) {
     stop = stop_after_step();
     if (stop && !stop->resumable) log_info("nothing is left to do at step {}: raise train.{} to train on", state_.step, stop->reason);
   }
@@ -469,25 +392,6 @@ ExitCode Trainer::run_to_end() {
   if (!saved) saver_.throw_unsaved(state_.step);
   agree(ranks_.world, [&] { report_.expect_metrics_at_end(); });
   return code;
-}
-
-// The stop event of a run that ends out of order.
-std::function<void(ExitCode)> Trainer::last_words() const {
-  return [metrics = directory_.metrics(), progressed = progressed_](ExitCode code) {
-    append_stop_event(metrics, {.step = progressed->step, .epoch = progressed->epoch, .reason = "error", .exit_code = static_cast<int>(code)});
-  };
-}
-
-ExitCode Trainer::run() {
-  const LastWords on_hanging(last_words());
-  try {
-    return run_to_end();
-  } catch (...) {
-    report_.tell_rest_at_error();
-    // an error that all ranks know of is written down by rank 0, any other by the rank that met it, before it ends the job
-    if (!is_agreed(ranks_.size()) || ranks_.rank() == 0) say_last_words(current_error().code());
-    throw;
-  }
 }
 
 }  // namespace

@@ -70,7 +70,7 @@ constexpr Change kChanges[] = {
     {"/format_version", "1", "'splits.train.text_bytes' is not a key of this format"},
     {"/splits/train/text_bytes", "0", "'splits.train.text_bytes' is 0, expected 1 to"},
     {"/splits/train/text_bytes", "100", "'splits.train.text_characters' is 160, more than the 100 bytes"},
-    {"/splits/train/text_characters", "\"many\"", "'splits.train.text_characters' is \"many\", expected a whole number"},
+    {"/splits/train/text_characters", "\"many\"", "'splits.train.text_characters' is string, expected a whole number"},
     {"/splits/valid/text_characters", "5", "'splits.valid.text_characters' is not a key of this format"},
     {"/unit", R"("morpheme")", "'unit' is not word, char or byte"},
     {"/unit", "7", "'unit' is number, expected a string"},

@@ -144,7 +144,7 @@ TEST_F(SequenceBatchReaderTest, HandsErrorsToTheConsumerAtTheirBatch) {
 TEST_F(SequenceBatchReaderTest, RefusesLanesPlansAndOrdersThatDoNotFit) {
   EXPECT_THAT(error_of([&] { SequenceBatchReader(sequences_, plan(3), {2, 4}); }), StartsWith("70: "));
   EXPECT_THAT(error_of([&] {
-                SequenceBatchReader(sequences_, SequenceBatches(52, 3, "x"), {0, 3});
+                SequenceBatchReader(sequences_, SequenceBatches(kSequences + 1, 3, "x"), {0, 3});
               }),
               StartsWith("70: "));
   for (const Order& steps : {Order{}, Order{0, 1, 2, 3, 4}, Order{0, 1, 2, 3, 4, 4}, Order{0, 1, 2, 3, 4, 6}})
