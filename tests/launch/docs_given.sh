@@ -5,9 +5,10 @@ set -euo pipefail
 bin=$BUILD_BIN
 export OMP_NUM_THREADS=1
 
-# words FILE COUNT SEED: lines of words with Zipf's frequencies
+# words FILE COUNT SEED KINDS: lines of words with Zipf's frequencies; each of so many kinds once, and then COUNT
 words() {
-  awk -v count="$2" -v x="$3" 'BEGIN {
+  awk -v count="$2" -v x="$3" -v kinds="$4" 'BEGIN {
+    for (i = 1; i <= kinds; ++i) printf "word%d%s", i, i % 12 && i < kinds ? " " : "\n"
     for (i = 1; i <= count; ++i) {
       x = (x * 16807) % 2147483647
       printf "word%d%s", int(exp(x / 2147483647 * log(400))), i % 12 && i < count ? " " : "\n"
@@ -32,9 +33,25 @@ text_corpus() {
   "$bin/trellis-preprocess" text --train train.txt --valid valid.txt --test test.txt --unit "$2" --output "data/$1"
 }
 
-{ echo "In the beginning was the word"; words /dev/stdout 24000 1; } >train.txt
-words valid.txt 2000 2
-words test.txt 2000 3
+# lstm FILE: a PyTorch LSTM of two layers of 16 channels, as safetensors
+lstm() {
+  python3 - "$1" <<'PYTHON'
+import array, json, random, struct, sys
+draw, header, data = random.Random(1), {}, b""
+for layer in range(2):
+    for name, shape in ((f"rnn.weight_ih_l{layer}", [64, 16]), (f"rnn.weight_hh_l{layer}", [64, 16]), (f"rnn.bias_ih_l{layer}", [64]), (f"rnn.bias_hh_l{layer}", [64])):
+        count = shape[0] * (shape[1] if len(shape) > 1 else 1)
+        values = array.array("f", (draw.uniform(-0.2, 0.2) for _ in range(count))).tobytes()
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + len(values)]}
+        data += values
+text = json.dumps(header).encode()
+open(sys.argv[1], "wb").write(struct.pack("<Q", len(text)) + text + data)
+PYTHON
+}
+
+{ echo "In the beginning was the word"; words /dev/stdout 24000 1 12000; } >train.txt
+words valid.txt 2000 2 0
+words test.txt 2000 3 0
 mkdir -p data runs
 case $1 in
   README.md)
@@ -43,7 +60,24 @@ case $1 in
   docs/configurations.md)
     text_corpus ptb word
     ;;
-  docs/formats.md) ;;
+  docs/formats.md)
+    printf 'the cat sat\nthe dog\nthe sat the\n' >train.txt
+    printf 'the cow ran\n' >valid.txt
+    python3 - <<'PYTHON'
+import struct
+for name, count in (("train", 4), ("test", 1)):
+    open(f"{name}-images.idx3-ubyte", "wb").write(struct.pack(">IIII", 0x803, count, 2, 3) + bytes(range(6 * count)))
+    open(f"{name}-labels.idx1-ubyte", "wb").write(struct.pack(">II", 0x801, count) + bytes(n % 3 for n in range(count)))
+PYTHON
+    ;;
+  docs/parallelism.md)
+    text_corpus mine word
+    seq 267740 >train.txt
+    text_corpus wt103 word
+    ;;
+  docs/performance.md)
+    text_corpus mine word
+    ;;
   docs/results.md)
     text_corpus ptb-char char
     text_corpus ptb-few word
@@ -52,5 +86,14 @@ case $1 in
     images test 20
     "$bin/trellis-preprocess" images --format idx --train train-images --train-labels train-labels --test test-images --test-labels test-labels \
       --hold-out 20 --output data/mnist
+    ;;
+  docs/weights.md)
+    words train.txt 2000 1 0
+    text_corpus ptb word
+    "$bin/trellis" train --config configs/word-ptb-scripts.ini --data data/ptb --run runs/trained train.lanes=2 train.window=4 train.discard=0 \
+      train.steps=1 valid.every=100
+    lstm lstm.safetensors
+    printf '%s\n' '[model]' 'levels = 9' 'hidden = 32' 'outputs = 16' 'embedding = 16' 'groups = 2' 'weight_norm = false' '[train]' 'window = 8' \
+      'steps = 10' '[optimizer]' 'learning_rate = 0.001' >lstm.ini
     ;;
 esac

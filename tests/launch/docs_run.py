@@ -59,6 +59,8 @@ def shorten(words):
     configs = " ".join(words[n + 1] for n, word in enumerate(words[:-1]) if word == "--config")
     settings = dict(SHORT)
     settings.update(SHORT_SEQUENCES if re.search("mnist|cifar", configs) else SHORT_TEXTS)
+    if any(re.fullmatch(r"train\.steps=[1-9][0-9]?", word) for word in words):  # short already
+        del settings["train.steps"]
     return [word for word in words if word.split("=")[0] not in settings] + [f"{key}={value}" for key, value in settings.items()]
 
 
