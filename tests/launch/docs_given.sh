@@ -49,7 +49,8 @@ open(sys.argv[1], "wb").write(struct.pack("<Q", len(text)) + text + data)
 PYTHON
 }
 
-{ echo "In the beginning was the word"; words /dev/stdout 24000 1 12000; } >train.txt
+words train.txt 24000 1 12000
+echo "In the beginning was the word" >>train.txt
 words valid.txt 2000 2 0
 words test.txt 2000 3 0
 mkdir -p data runs
