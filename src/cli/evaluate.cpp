@@ -101,7 +101,8 @@ struct EvaluateFlags {
       cut.lanes = 1;
     } else if (lanes == 0) {
       const std::int64_t tokens = corpus.text().tokens(split);
-      cut.lanes = lanes_for_evaluation(limit > 0 ? std::min(limit, tokens) : tokens, cut.window - cut.discard, cut.context);
+      const std::int64_t stride = std::max<std::int64_t>(1, cut.window - cut.discard);  // windows without new steps are refused below
+      cut.lanes = lanes_for_evaluation(limit > 0 ? std::min(limit, tokens) : tokens, stride, cut.context);
     }
     if (cut.lanes == 1) cut.context = 0;
     return cut;

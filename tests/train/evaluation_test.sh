@@ -84,7 +84,8 @@ for lanes in 2 7 200 "$((test_tokens - 1))"; do
     evaluate "$count" --run run --lanes "$lanes"
     equal "$lanes lanes: tokens" "$(figure tokens)" $((test_tokens - 1))
     equal "$lanes lanes: context" "$(figure context)" 64
-    near "$lanes lanes with context" "$(figure loss_nats_per_token)" "$exact" 2e-3
+    # lanes shorter than a window begin within one, where the input of the steps before is not seen
+    near "$lanes lanes with context" "$(figure loss_nats_per_token)" "$exact" "$(if [ "$lanes" -lt 100 ]; then echo 2e-3; else echo 1e-2; fi)"
   done
 done
 expect 0 "$trellis" evaluate --data text --run run --lanes 200 --context 0
