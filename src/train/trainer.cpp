@@ -40,7 +40,6 @@
 
 namespace trellis {
 namespace {
-
 // Thrown on all ranks to leave a validation that a signal has come in.
 struct ValidationLeft {};
 

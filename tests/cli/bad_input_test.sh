@@ -119,7 +119,7 @@ expect 0 ranks 1 "$trellis" train "${whole[@]}"
 bad_evaluation 65 "is not the one that the network was trained with (61 words" --run new --data alone
 bad_evaluation 66 "nowhere/text" --run new --data nowhere/text
 bad_evaluation 66 "the corpus has no split 'test', only: valid" --run new --data no-train
-bad_evaluation 78 "lanes leave 0 for each" --run new --data text --lanes 1000
+bad_evaluation 78 "1000 lanes for the 479 predictions of 480 tokens" --run new --data text --lanes 1000
 bad_evaluation 66 "there is no such run" --run nowhere --data text
 mkdir -p empty && bad_evaluation 66 "the run has no checkpoint" --run empty --data text
 bad_evaluation 66 "there is no such checkpoint folder" --checkpoint nowhere --data text

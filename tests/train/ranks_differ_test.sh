@@ -129,7 +129,7 @@ apart 2 65 "the ranks differ in FILE 1: ranks 0-1: plain.h5" "$BUILD_BIN/parity"
   -- "$SOURCE_DIR/tests/parity/weight_norm_aux.h5"
 # a rank that prints something and is gone, before the others can ask it
 rm -rf new
-timeout "$limit" mpirun -n 2 "${training[@]}" : -n 1 "${training[@]}" --print-config > output 2>&1
+timeout "$limit" mpirun -n 2 "${training[@]}" mesh.timeout=5 : -n 1 "${training[@]}" mesh.timeout=5 --print-config > output 2>&1
 code=$?
 [ $code != 0 ] && [ $code != 124 ] || { fail "exit code $code where one rank only prints its settings"; tail -n 20 output; }
 [ "$quickest" -lt 5000 ] || fail "none was refused within 5 s"
