@@ -73,7 +73,8 @@ PYTHON
     ;;
   docs/parallelism.md)
     text_corpus mine word
-    seq 267740 >train.txt
+    { seq 267740; cat train.txt; } >numbers.txt
+    mv numbers.txt train.txt
     text_corpus wt103 word
     ;;
   docs/performance.md)
@@ -89,7 +90,7 @@ PYTHON
       --hold-out 20 --output data/mnist
     ;;
   docs/weights.md)
-    words train.txt 2000 1 0
+    words train.txt 2000 1 400
     text_corpus ptb word
     "$bin/trellis" train --config configs/word-ptb-scripts.ini --data data/ptb --run runs/trained train.lanes=2 train.window=4 train.discard=0 \
       train.steps=1 valid.every=100

@@ -24,8 +24,9 @@ COMMAND = re.compile(r"^(mpirun|\./|launch/|build/|tests/|cluster/|(trellis|trel
 ELSEWHERE = ("./launch/quickstart", "./tests/run", "launch/build", "launch/setup", "tests/run")
 LIMIT_SECONDS = 240
 SHORT = {"model.levels": "2", "train.lanes": "4", "train.steps": "3", "train.epochs": "0", "valid.every": "2", "valid.lanes": "4",
-         "auxiliary.every": "1", "log.every": "1", "mesh.timeout": "60"}
-SHORT_TEXTS = {"model.hidden": "48", "model.outputs": "24", "model.embedding": "24", "train.window": "12", "train.discard": "0", "model.cutoffs": ""}
+         "log.every": "1", "mesh.timeout": "60"}
+SHORT_TEXTS = {"auxiliary.every": "1", "model.injection_every": "1", "model.hidden": "48", "model.outputs": "24",
+               "model.embedding": "24", "train.window": "12", "train.discard": "0", "model.cutoffs": ""}
 SHORT_SEQUENCES = {"model.hidden": "24"}
 
 
