@@ -11,8 +11,8 @@ data=text
 expect 0 train 1 run train.steps=9 checkpoint.every=3 valid.every=3 checkpoint.keep=3 optimizer.learning_rate=3
 best=$(sed -n 's/.*"event":"validation".*"step":\([0-9]*\),.*"best":true.*/\1/p' run/metrics.jsonl | tail -n 1)
 [ "$best" -lt 9 ] || fail "the best checkpoint is the newest"
-best=step-000000000$best
-new=step-0000000009
+best="step-000000000$best"
+new="step-0000000009"
 
 # failing CALL PATH ERRNO COMMAND...: with these calls failing
 failing() { env FAIL_CALL="$1" FAIL_PATH="$2" FAIL_ERRNO="$3" FAIL_AT=1 LD_PRELOAD="$work/failing_calls.so" timeout "$limit" "${@:4}"; }

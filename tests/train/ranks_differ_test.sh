@@ -112,18 +112,18 @@ refuse 78 "the ranks do not share the run directory" timeout "$limit" mpirun -n 
 says "shared/new/checkpoints"
 
 # --- the other commands ---
-expect 0 train 1 done train.steps=2 && cp -r done/checkpoints/step-0000000002 same
+expect 0 train 1 trained-run train.steps=2 && cp -r trained-run/checkpoints/step-0000000002 same
 expect 0 train 1 more train.steps=2 train.seed=2 && cp -r more/checkpoints/step-0000000002 another
 evaluating=("$trellis" evaluate --data text)
-apart 2 78 "the ranks differ in --lanes: ranks 0-1: 3; rank 2: 4" "${evaluating[@]}" --run done -- --lanes 3 -- --lanes 4
-apart 2 78 "the ranks differ in --split: ranks 0-1: test; rank 2: valid" "${evaluating[@]}" --run done -- -- --split valid
+apart 2 78 "the ranks differ in --lanes: ranks 0-1: 3; rank 2: 4" "${evaluating[@]}" --run trained-run -- --lanes 3 -- --lanes 4
+apart 2 78 "the ranks differ in --split: ranks 0-1: test; rank 2: valid" "${evaluating[@]}" --run trained-run -- -- --split valid
 apart 2 65 "the ranks differ in the checkpoint: ranks 0-1: step 2, manifest" "${evaluating[@]}" -- --checkpoint same -- --checkpoint another
-apart 2 65 "the ranks differ in the corpus's split 'train'" "$trellis" evaluate --run done -- --data text -- --data trained
-expect 0 mpirun -n 1 "${evaluating[@]}" --checkpoint same --lanes 3 : -n 1 "${evaluating[@]}" --checkpoint done/checkpoints/step-0000000002 --lanes 3 --threads 2
-expect 0 "$trellis" checkpoint export --run done --weights one.safetensors && expect 0 "$trellis" checkpoint export --run more --weights other.safetensors
+apart 2 65 "the ranks differ in the corpus's split 'train'" "$trellis" evaluate --run trained-run -- --data text -- --data trained
+expect 0 mpirun -n 1 "${evaluating[@]}" --checkpoint same --lanes 3 : -n 1 "${evaluating[@]}" --checkpoint trained-run/checkpoints/step-0000000002 --lanes 3 --threads 2
+expect 0 "$trellis" checkpoint export --run trained-run --weights one.safetensors && expect 0 "$trellis" checkpoint export --run more --weights other.safetensors
 apart 2 65 "the ranks differ in the weights that were read: ranks 0-1: hash" "$trellis" checkpoint import --config small.ini --data text --run new \
   -- --weights one.safetensors -- --weights other.safetensors
-apart 1 78 "the ranks differ in --which: ranks 0, 2: best; rank 1: newest" "$trellis" checkpoint export --run done --weights new.safetensors -- -- --which newest
+apart 1 78 "the ranks differ in --which: ranks 0, 2: best; rank 1: newest" "$trellis" checkpoint export --run trained-run --weights new.safetensors -- -- --which newest
 apart 2 78 "the ranks differ in model.levels: ranks 0-1: 4; rank 2: 5" "$trellis" plan --measure --config small.ini --data text -- -- model.levels=5
 apart 2 65 "the ranks differ in FILE 1: ranks 0-1: plain.h5" "$BUILD_BIN/parity" --mesh 3,1,replicated,1 -- "$SOURCE_DIR/tests/parity/plain.h5" \
   -- "$SOURCE_DIR/tests/parity/weight_norm_aux.h5"
