@@ -42,12 +42,7 @@ class Builder final : public nlohmann::json_sax<json> {
   }
 
   bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& error) override {
-    // "[json.exception.parse_error.101] parse error at line 1, column 7: syntax error while ...": the last part
-    std::string_view reason = error.what();
-    if (const auto end = reason.find("] "); end != std::string_view::npos) reason.remove_prefix(end + 2);
-    if (const auto end = reason.find(": "); reason.starts_with("parse error at") && end != std::string_view::npos)
-      reason.remove_prefix(end + 2);
-    refuse_document(source_, fmt::format("is not valid JSON at its byte {}: {}", position, shown_json(reason)));
+    refuse_document(source_, fmt::format("is not valid JSON at its byte {}: {}", position, shown_json(parse_reason(error))));
   }
 
  private:
@@ -162,6 +157,15 @@ std::vector<double> JsonObject::numbers(const char* key) const {
 void JsonObject::refuse(const std::string& place, const std::string& what) const {
   throw DataError(fmt::format("{}: {} {}", source_.name, place.empty() ? "the whole" : "'" + place + "'", what),
                   source_.where, source_.fix);
+}
+
+std::string_view parse_reason(const nlohmann::detail::exception& error) {
+  // "[json.exception.parse_error.101] parse error at line 1, column 7: syntax error while ...": the last part
+  std::string_view reason = error.what();
+  if (const auto end = reason.find("] "); end != std::string_view::npos) reason.remove_prefix(end + 2);
+  if (const auto end = reason.find(": "); reason.starts_with("parse error at") && end != std::string_view::npos)
+    reason.remove_prefix(end + 2);
+  return reason;
 }
 
 std::string shown_json(std::string_view text) {

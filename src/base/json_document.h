@@ -63,4 +63,8 @@ class JsonObject {
 // A text from a document as it can stand in a message: quoted, escaped to plain ASCII, cut when it is long.
 std::string shown_json(std::string_view text);
 
+// What the parser found wrong, without its own name for it and the place, which errors give as a byte: "syntax error while ...". A part of
+// error.what().
+std::string_view parse_reason(const nlohmann::detail::exception& error);
+
 }  // namespace trellis

@@ -111,12 +111,7 @@ class HeaderParser final : public nlohmann::json_sax<json> {
   }
 
   bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& error) override {
-    // "[json.exception.parse_error.101] parse error at line 1, column 7: syntax error while ...": the last part
-    std::string_view reason = error.what();
-    if (const auto end = reason.find("] "); end != std::string_view::npos) reason.remove_prefix(end + 2);
-    if (const auto end = reason.find(": "); reason.starts_with("parse error at") && end != std::string_view::npos)
-      reason.remove_prefix(end + 2);
-    fail(fmt::format("the header is no valid JSON at its byte {}: {}", position, shown(reason)));
+    fail(fmt::format("the header is no valid JSON at its byte {}: {}", position, shown(std::string(parse_reason(error)))));
   }
 
  private:
