@@ -68,7 +68,8 @@ struct EvaluateFlags {
         .add("log-probabilities", "FILE", "write position, id, token and log-probability of every scored token", log_probabilities)
         .add_switch("json", "print one JSON object instead of text", json);
     line.section("Computation")
-        .add("precision", "float32|float64", "numbers to compute with; as in training unless given", precision)
+        .add("precision", "float32|float64", "numbers to compute with; as in training unless given, but where lanes of float32 are cut by rule, "
+                                             "CPUs with AMX multiply by bfloat16 parts, right to 2^-16", precision)
         .add("threads", "N", "CPU threads a rank; 0: cores over the ranks of the machine", threads, {0, 4096})
         .on_ranks(CommandLine::OnRanks::own);
     return line;
@@ -83,6 +84,9 @@ struct EvaluateFlags {
     if (exact && (lanes > 1 || context > 0 || like_scripts)) wrong("--exact is one lane, and has no --lanes, --context or --like-scripts", "leave them out");
     if (like_scripts && context > 0) wrong("--like-scripts has no --context", "leave one of them out");
   }
+
+  // Whether numbers just below float32 will do: where nobody says how a text is cut, so that no other figure is there to be met.
+  bool takes_split_products(const EvaluationCut& cut) const { return precision.empty() && lanes == 0 && !exact && !like_scripts && cut.lanes > 1; }
 
   EvaluationCut cut(const Settings& settings, const TrellisShape& shape, const Dataset& corpus) const {
     EvaluationCut cut = validation_cut(settings);
@@ -193,6 +197,7 @@ struct Evaluated {
   std::string checkpoint, split, unit;
   std::int64_t step = 0;
   EvaluationCut cut;
+  bool split_products = false;
   EvaluationResult result;
 };
 
@@ -218,6 +223,7 @@ void print_text(const Evaluated& evaluated, const Coverage& coverage, const Spli
   if (json) {
     nlohmann::json object{{"checkpoint", evaluated.checkpoint}, {"step", evaluated.step}, {"split", evaluated.split}, {"unit", evaluated.unit},
                           {"lanes", cut.lanes}, {"tokens", result.scored}, {"split_tokens", coverage.in_split}, {"not_scored", coverage.not_scored()},
+                          {"split_products", evaluated.split_products},
                           {"window", cut.window}, {"discard", cut.discard}, {"context", cut.context}, {"loss_nats_per_token", result.loss_nats},
                           {"perplexity", perplexity}, {"bits_per_token", bits}, {"unknown_share", unknown}};
     if (cut.limit) object["limit"] = *cut.limit;
@@ -271,6 +277,8 @@ ExitCode evaluate(const Ranks& ranks, const MpiSession& session, const EvaluateF
   const TrellisShape shape = agree(ranks.world, [&] { return shape_from(state.settings, data.vocabulary_size()); });
   const EvaluationCut cut = agree(ranks.world, [&] { return flags.cut(state.settings, shape, data); });
   const at::TensorOptions options = evaluation_options(ranks.world, state.settings);
+  const bool splits = data.is_text() && flags.takes_split_products(cut) && use_split_products_on_all(ranks.world, options);
+  if (splits) log_info("levels multiply by bfloat16 parts of float32 numbers, right to 2^-16; --precision float32 multiplies plainly");
 
   const bool logs = !flags.log_probabilities.empty() && ranks.rank() == 0;
   // A name that is taken, or a place that cannot be written, is told before the work, which leaves nothing if it is cut off.
@@ -287,7 +295,8 @@ ExitCode evaluate(const Ranks& ranks, const MpiSession& session, const EvaluateF
                                                "", "", ranks.size());
   };
   std::optional<AnswersStops> answers_stops(std::in_place);
-  Evaluated evaluated{.checkpoint = reader.path().string(), .split = flags.split, .unit = std::string(data.unit()), .step = reader.step(), .cut = cut, .result = {}};
+  Evaluated evaluated{.checkpoint = reader.path().string(), .split = flags.split, .unit = std::string(data.unit()), .step = reader.step(),
+                      .cut = cut, .split_products = splits, .result = {}};
   const auto expect_finite = [&] {
     if (std::isfinite(evaluated.result.loss_nats)) return;
     throw AgreedError<ExitCode::numeric_failure>("the loss is not finite", reader.path().string(), "evaluate another checkpoint", ranks.size());

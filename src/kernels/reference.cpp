@@ -304,6 +304,20 @@ void level_sums(const LevelSums<A>& k, Range elements, void*) {
   }
 }
 
+void split_rows(const SplitRows& k, Range rows, void*) {
+  const bool first = k.factor == SplitRows::Factor::first;
+  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+    BFloat16* const parts = k.parts + row * 3 * k.columns;
+    for (std::int64_t n = 0; n < k.columns; ++n) {
+      const float value = k.from[row * k.stride + n];
+      const BFloat16 high = rounded<BFloat16>(value), low = rounded<BFloat16>(value - widened(high));
+      parts[n] = high;
+      parts[k.columns + n] = first ? high : low;
+      parts[2 * k.columns + n] = first ? low : high;
+    }
+  }
+}
+
 }  // namespace
 
 template <class A>
@@ -331,7 +345,8 @@ const KernelTable<A>& reference_kernels() {
                                     round_elements<A>,
                                     widen_rows<A>,
                                     column_sums<A>,
-                                    level_sums<A>};
+                                    level_sums<A>,
+                                    split_rows};
   return table;
 }
 template const KernelTable<float>& reference_kernels<float>();

@@ -52,6 +52,7 @@ struct KernelTable {
   void (*widen_rows)(const WidenRows<A>&, Range rows, void* stream);
   void (*column_sums)(const ColumnSums<A>&, Range columns, void* stream);
   void (*level_sums)(const LevelSums<A>&, Range elements, void* stream);
+  void (*split_rows)(const SplitRows&, Range rows, void* stream) = nullptr;  // null on GPUs
 };
 
 inline constexpr std::int64_t kNormBlock = 1 << 16;

@@ -3,6 +3,8 @@
 #include <numeric>
 #include <sstream>
 
+#include "model/split_products.h"
+
 namespace trellis {
 
 void expect_shape(const char* name, const at::Tensor& tensor, at::IntArrayRef sizes) {
@@ -19,7 +21,9 @@ void expect_shape(const char* name, const at::Tensor& tensor, at::IntArrayRef si
 
 void multiply(at::Tensor out, const at::Tensor& a, const at::Tensor& b, Accumulate accumulate) {
   if (out.numel() == 0) return;
-  if (accumulate == Accumulate::add) {
+  if (split_products_in_use() && can_split(out, a, b)) {
+    multiply_split(out, a, b, accumulate);
+  } else if (accumulate == Accumulate::add) {
     if (a.size(1) != 0) out.addmm_(a, b);
   } else {
     at::mm_out(out, a, b);

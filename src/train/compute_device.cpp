@@ -10,6 +10,7 @@
 #include "comm/cuda_module.h"
 #include "comm/node.h"
 #include "comm/rendezvous.h"
+#include "model/split_products.h"
 #include "mpi/agreement.h"
 #include "train/from_settings.h"
 
@@ -87,6 +88,13 @@ at::TensorOptions evaluation_options(const Communicator& world, Settings setting
   if (device.is_cpu() && settings.train.precision == Precision::tf32) settings.train.precision = Precision::float32;
   set_product_precision(settings.train.precision == Precision::tf32);
   return tensor_options_from(settings, device);
+}
+
+bool use_split_products_on_all(const Communicator& world, const at::TensorOptions& options) {
+  const bool here = options.device().is_cpu() && c10::typeMetaToScalarType(options.dtype()) == at::kFloat && has_split_products();
+  const bool everywhere = world.all_reduce(std::int64_t{here}, Reduction::min) == 1;
+  use_split_products(everywhere);
+  return everywhere;
 }
 
 void set_product_precision(bool tf32) {

@@ -31,6 +31,10 @@ at::Device first_gpu();
 // train.precision, or float32 where that is tf32 and there is no GPU.
 at::TensorOptions evaluation_options(const Communicator& world, Settings settings);
 
+// Collective: from now on products of float32 are split for the processors' matrix units (model/split_products.h), if every rank
+// computes on a CPU that has them, in float32; returns whether that is so.
+bool use_split_products_on_all(const Communicator& world, const at::TensorOptions& options);
+
 // How GPUs multiply from now on: factors in float32 may be rounded to TF32, or not; parts of a sum never to less than float32.
 void set_product_precision(bool tf32);
 

@@ -84,6 +84,34 @@ TEST(BFloat16Kernels, RowsAreWidenedIntoStridedSums) {
   }
 }
 
+TEST(BFloat16Kernels, SplitRowsHoldFloat32InTwoParts) {
+  const std::int64_t rows = 3, columns = 300, stride = 310;
+  Values from = random(rows * stride, 30, 40.0);
+  from[5] = 0;
+  from[6] = std::bit_cast<float>(0x7fffffffu);  // a NaN that would round to -0
+  from[7] = std::numeric_limits<float>::infinity();
+  for (const auto& table : tables()) {
+    for (const auto factor : {SplitRows::Factor::first, SplitRows::Factor::second}) {
+      Activations parts(static_cast<std::size_t>(rows * 3 * columns));
+      table.split_rows({.factor = factor, .columns = columns, .from = from.data(), .stride = stride, .parts = parts.data()}, {0, rows}, nullptr);
+      for (std::int64_t row = 0; row < rows; ++row) {
+        for (std::int64_t n = 0; n < columns; ++n) {
+          const auto part = [&](std::int64_t which) { return wide(parts[static_cast<std::size_t>((3 * row + which) * columns + n)]); };
+          const bool first = factor == SplitRows::Factor::first;
+          const float value = from[static_cast<std::size_t>(row * stride + n)], high = part(0), again = part(first ? 1 : 2), low = part(first ? 2 : 1);
+          if (!std::isfinite(value)) {
+            EXPECT_TRUE(std::isnan(high * high + high * low)) << table.name << " " << value;
+            continue;
+          }
+          ASSERT_EQ(high, again) << table.name;
+          ASSERT_LE(std::abs(value - high), std::abs(value) / 256) << table.name;
+          ASSERT_LE(std::abs(value - (high + low)), std::abs(value) / 131072) << table.name << " " << value;
+        }
+      }
+    }
+  }
+}
+
 TEST(BFloat16Kernels, GatesMatchTheReference) {
   for (const auto& table : tables()) {
     for (const auto& [H, blocks] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {33, 1}, {300, 1}, {12, 3}, {600, 2}}) {

@@ -134,6 +134,7 @@ for count in 1 3; do
   equal "lanes by rule" "$(figure lanes)" $((long_tokens / 1280))
   equal "lanes by rule: tokens" "$(figure tokens)" $((long_tokens - 1))
   near "lanes by rule" "$(figure loss_nats_per_token)" "$exact" 1e-4
+  by_parts=$(figure split_products)
   near "lanes by rule on $count ranks" "$(figure loss_nats_per_token)" "${by_rule:=$(figure loss_nats_per_token)}" 1e-12
 done
 
@@ -143,6 +144,14 @@ for count in 1 3; do
   evaluate "$count" --run discarded --lanes 2 --context 0
   equal "discarded: tokens" "$(figure tokens)" $((test_tokens - 2))
 done
+# lanes by rule may multiply by parts of float32 numbers, which is told; whoever names the numbers or the lanes gets float32
+evaluated=long evaluate 1 --run run --precision float32
+equal "named numbers: by parts" "$(figure split_products)" false
+near "by parts and in float32" "$by_rule" "$(figure loss_nats_per_token)" 1e-6
+evaluated=long evaluate 1 --run run --lanes $((long_tokens / 1280))
+equal "named lanes: by parts" "$(figure split_products)" false
+expect 0 "$trellis" evaluate --data long --run run
+if [ "$by_parts" = true ]; then says "levels multiply by bfloat16 parts"; else ! grep -q "bfloat16 parts" output || fail "no parts were to be told of"; fi
 # windows that begin afresh: lanes with as much context as windows overlap give the figure of one
 evaluate 1 --run discarded --exact
 exact=$(figure loss_nats_per_token)
