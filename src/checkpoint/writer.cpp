@@ -95,7 +95,8 @@ void finish(const Places& places, const Manifest& manifest, const StateLayout& l
   sync_directory(places.temporary);
   publish_directory(places.temporary, places.final_place, places.replaced);
   sync_directory(places.root);
-  if (fs::exists(places.replaced)) remove_directory(places.replaced);
+  std::error_code unknown;
+  if (fs::exists(places.replaced, unknown)) remove_directory(places.replaced);
 }
 
 // Collective; errors are agreed within.

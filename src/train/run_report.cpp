@@ -152,6 +152,7 @@ void RunReport::tell_rest() {
 void RunReport::tell_rest_at_error() noexcept {
   try {
     tell_rest();
+    bring_to_disk();  // before the stop event, which goes past the lines that wait for room
   } catch (...) {  // the error that ends the run is what counts
   }
 }
