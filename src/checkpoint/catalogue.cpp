@@ -34,13 +34,14 @@ bool may_be_checkpoint(const fs::path& path) {
 }
 
 std::vector<CatalogueEntry> list_here(const fs::path& root) {
-  std::vector<CatalogueEntry> entries;
-  for (const std::string& name : names_in(root)) {
-    const auto step = step_of_name(name);
-    if (step && may_be_checkpoint(root / name)) entries.push_back({*step, root / name});
-  }
-  std::ranges::sort(entries, {}, &CatalogueEntry::step);
+  std::vector<CatalogueEntry> entries = entries_named_as_checkpoints(root);
+  std::erase_if(entries, [](const CatalogueEntry& entry) { return !may_be_checkpoint(entry.path); });
   return entries;
+}
+
+void warn_of_plain_files(const fs::path& root) {
+  for (const CatalogueEntry& entry : entries_named_as_checkpoints(root))
+    if (!may_be_checkpoint(entry.path)) log_warning("{} is a file, not a checkpoint: it is passed over", entry.path.string());
 }
 
 struct Unopened {
@@ -59,7 +60,7 @@ struct Unopened {
   std::string fix = in_question == unopened.end() ? "" : in_question->reason.error.fix() + "; or ";
   if (older) fix += "name " + checkpoint_name(*older) + " itself (--resume DIR, --checkpoint DIR), ";
   else fix += "name another checkpoint (--resume DIR, --checkpoint DIR), ";
-  fix += "or move these folders away, or take another --run: none of them is touched, and nothing begins anew";
+  fix += "or take another --run: none of these is touched, and nothing begins anew";
   const bool unavailable = std::ranges::any_of(unopened, [](const Unopened& one) {
     return !one.reason.damaged && one.reason.error.code() == ExitCode::input_missing;
   });
@@ -68,6 +69,15 @@ struct Unopened {
 }
 
 }  // namespace
+
+std::vector<CatalogueEntry> entries_named_as_checkpoints(const fs::path& root) {
+  std::vector<CatalogueEntry> entries;
+  for (const std::string& name : names_in(root)) {
+    if (const auto step = step_of_name(name)) entries.push_back({*step, root / name});
+  }
+  std::ranges::sort(entries, {}, &CatalogueEntry::step);
+  return entries;
+}
 
 std::vector<CatalogueEntry> list_checkpoints(const Communicator& communicator, const fs::path& root) {
   const auto found =
@@ -83,6 +93,9 @@ std::vector<CatalogueEntry> list_checkpoints(const Communicator& communicator, c
 
 std::optional<CheckpointReader> open_newest_complete(const Communicator& communicator, const fs::path& root) {
   const std::vector<CatalogueEntry> entries = list_checkpoints(communicator, root);
+  agree(communicator, [&] {
+    if (communicator.rank() == 0) warn_of_plain_files(root);
+  });
   std::vector<Unopened> unopened;
   for (auto entry = entries.rbegin(); entry != entries.rend(); ++entry) {
     auto opened = CheckpointReader::try_open(communicator, entry->path, Verify::hash);

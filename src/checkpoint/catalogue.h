@@ -18,14 +18,17 @@ struct CatalogueEntry {
   bool operator==(const CatalogueEntry&) const = default;
 };
 
-// Everything named step-NNNNNNNNNN, by rising step, whether or not it loads, but for plain files. A missing folder holds
-// none; one that the system does not list is a MissingInputError.
+// Whatever is named step-NNNNNNNNNN, by rising step, plain files included: not collective. A missing folder holds none; one that the
+// system does not list is a MissingInputError.
+std::vector<CatalogueEntry> entries_named_as_checkpoints(const std::filesystem::path& root);
+
+// The same, collective, without plain files, which are no checkpoints, whether or not it loads.
 std::vector<CatalogueEntry> list_checkpoints(const Communicator& communicator, const std::filesystem::path& root);
 
 // The newest checkpoint, after every check, hashes included; empty only where there is none at all. Those whose content is
 // proven to be damaged are passed over with a warning each as long as an older one is whole. Otherwise nothing is chosen:
 // whoever went on from an older one, or began anew, would set good ones aside. Then the error names each checkpoint looked at
-// with its reason: MissingInputError (66) if the system does not give one of them, else DataError (65).
+// with its reason. Plain files of such names are warned of. MissingInputError (66) if the system does not give one of them, else DataError (65).
 std::optional<CheckpointReader> open_newest_complete(const Communicator& communicator,
                                                      const std::filesystem::path& root);
 

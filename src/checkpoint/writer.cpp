@@ -70,7 +70,7 @@ auto reading_back(Function&& function) {
   } catch (const WriteError&) {
     throw;
   } catch (const Error& error) {
-    if (error.code() == ExitCode::internal) throw;
+    if (error.code() == ExitCode::internal || error.code() == ExitCode::stopped_early) throw;
     throw WriteError("what was written cannot be read back: " + error.fact(), error.where(),
                      "see whether the disk is full or faulty (the system log tells), or try another disk");
   }

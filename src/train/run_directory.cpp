@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+#include <fstream>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "base/errors.h"
@@ -18,6 +21,24 @@ namespace trellis {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+// The step of the last checkpoint that a run's metrics tell of (docs/formats.md).
+std::optional<std::int64_t> last_told_checkpoint(const fs::path& metrics) {
+  std::optional<std::int64_t> last;
+  std::ifstream file(metrics);
+  for (std::string line; std::getline(file, line);) {
+    constexpr std::string_view kStep = "\"step\":";
+    const std::size_t at = line.find(kStep);
+    std::int64_t step = 0;
+    if (line.find("\"event\":\"checkpoint\",") == std::string::npos || at == std::string::npos) continue;
+    if (std::from_chars(line.data() + at + kStep.size(), line.data() + line.size(), step).ec == std::errc()) last = step;
+  }
+  return last;
+}
+
+}  // namespace
+
 void RunDirectory::refuse_existing(const Communicator& world) const {
   agree(world, [&] {
     if (world.rank() != 0) return;
@@ -31,10 +52,9 @@ void RunDirectory::refuse_existing(const Communicator& world) const {
 }
 
 void RunDirectory::set_aside_after(const Communicator& world, std::int64_t step) const {
-  const std::vector<CatalogueEntry> entries = list_checkpoints(world, checkpoints());
   agree(world, [&] {
     if (world.rank() != 0) return;
-    for (const CatalogueEntry& entry : entries) {
+    for (const CatalogueEntry& entry : entries_named_as_checkpoints(checkpoints())) {
       if (entry.step <= step) continue;
       const fs::path first_choice = checkpoints() / ("aside-" + entry.path.filename().string());
       fs::path aside = first_choice;
@@ -42,12 +62,24 @@ void RunDirectory::set_aside_after(const Communicator& world, std::int64_t step)
       std::error_code error;
       fs::rename(entry.path, aside, error);
       if (error) {
-        throw WriteError("the checkpoint cannot be renamed: " + error.message(), entry.path.string(),
-                         "check the folder's permissions, or move the checkpoint away: the run goes on from an earlier one");
+        throw WriteError("this cannot be renamed: " + error.message(), entry.path.string(),
+                         "check the folder's permissions, or move it away: the run goes on from an earlier one");
       }
       log_warning("{} is later than step {}, which the run goes on from: it is set aside as {}", entry.path.filename().string(), step,
                   aside.filename().string());
     }
+  });
+}
+
+void RunDirectory::refuse_lost_checkpoints(const Communicator& world) const {
+  agree(world, [&] {
+    if (world.rank() != 0) return;
+    const std::optional<std::int64_t> step = last_told_checkpoint(metrics());
+    if (!step) return;
+    throw MissingInputError(fmt::format("metrics.jsonl tells of checkpoints, the last of step {}, but none is here to be resumed", *step),
+                            checkpoints().string(),
+                            "bring them back (is a file system not mounted, was a folder renamed?), or give another --run; to begin anew in "
+                            "this one, move its metrics.jsonl away");
   });
 }
 

@@ -26,6 +26,9 @@ class RunDirectory {
   // that was given up. Each is renamed to aside-step-..., with a warning, so that neither a resume nor pruning takes it for
   // the newest. Throws WriteError.
   void set_aside_after(const Communicator& world, std::int64_t step) const;
+  // Collective, for a run that finds no checkpoint to go on from. Throws MissingInputError if the metrics tell of checkpoints: they
+  // were there, and are now out of sight rather than never written.
+  void refuse_lost_checkpoints(const Communicator& world) const;
   // Collective. Throws OutputExistsError if the folder holds a run whose settings differ from `settings` in one that makes it
   // another run: settings.ini tells. A folder without a run is fine.
   void refuse_other_run(const Communicator& world, const Settings& settings) const;

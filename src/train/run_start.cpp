@@ -80,7 +80,10 @@ RunStart start_run(const Ranks& ranks, const TrainRequest& request, const RunDir
   }
   RunLock lock(ranks.world, directory.path());
   expect_shared(ranks.world, directory);
-  if (request.resume == Resume::newest) resumed = open_newest_complete(ranks.world, directory.checkpoints());
+  if (request.resume == Resume::newest) {
+    resumed = open_newest_complete(ranks.world, directory.checkpoints());
+    if (!resumed) directory.refuse_lost_checkpoints(ranks.world);
+  }
   remove_stale(ranks.world, directory.checkpoints());
 
   if (resumed) {

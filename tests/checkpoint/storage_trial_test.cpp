@@ -3,7 +3,11 @@
 #include <gmock/gmock.h>
 #include <sys/resource.h>
 
+#include <csignal>
+#include <optional>
+
 #include "base/errors.h"
+#include "base/stop_request.h"
 #include "tests/checkpoint/one_rank.h"
 
 namespace trellis {
@@ -18,6 +22,22 @@ TEST_F(Tried, AFolderIsMadeAndLeftEmpty) {
   try_checkpoint_folder(world, root / "a/checkpoints");
   EXPECT_TRUE(std::filesystem::is_empty(root / "a/checkpoints"));
   EXPECT_NO_THROW(try_checkpoint_folder(world, root / "a/checkpoints"));
+}
+
+TEST_F(Tried, AStopMeanwhileIsNoFaultOfTheFolder) {
+  make_checkpoint_folder(root / "checkpoints");
+  note_signal(SIGTERM);
+  const auto code = [&]() -> std::optional<ExitCode> {
+    try {
+      try_checkpoint_folder(world, root / "checkpoints");
+    } catch (const Error& error) {
+      return error.code();
+    }
+    return std::nullopt;
+  }();
+  forget_requests();
+  EXPECT_EQ(code, ExitCode::stopped_early);
+  EXPECT_TRUE(std::filesystem::is_empty(root / "checkpoints"));
 }
 
 TEST_F(Tried, AFolderThatIsNoneSaysWhy) {

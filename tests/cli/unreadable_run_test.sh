@@ -43,13 +43,24 @@ unreadable 66 "cannot be looked at" stat run 116 "${evaluation[@]}"
 cp -r run without-best && rm -r without-best/checkpoints/$best
 refuse 66 "the run's best checkpoint is not there any more" "$trellis" evaluate --run without-best --data text && says "--which newest"
 
-# all damaged: refused with every reason; moved away, a new run begins
+# all damaged: refused with every reason; gone, refused as long as the metrics tell of them
 cp -r run all-bad && for step in 3 6 9; do flip all-bad/checkpoints/step-000000000$step/state.h5 -100; done
 refuse 65 "the run has checkpoints, but its newest cannot be opened" train 2 all-bad --resume auto train.steps=2
 for step in 3 6 9; do says "step-000000000$step: the file is damaged"; done
-says "move these folders away"
+says "or take another --run"
 holds_only all-bad/checkpoints step-0000000003 step-0000000006 step-0000000009
-mkdir away && mv all-bad/checkpoints/* away && expect 0 train 1 all-bad --resume auto train.steps=2 && says "a new run begins"
+mkdir away && mv all-bad/checkpoints/* away
+refuse 66 "metrics.jsonl tells of checkpoints, the last of step 9, but none is here" train 2 all-bad --resume auto train.steps=2
+mv all-bad/checkpoints no-folder
+refuse 66 "metrics.jsonl tells of checkpoints, the last of step 9, but none is here" train 1 all-bad --resume auto train.steps=2
+mv all-bad/metrics.jsonl away && expect 0 train 1 all-bad --resume auto train.steps=2 && says "a new run begins"
+
+# a plain file of a checkpoint's name is none: told, and not written over
+cp -r run with-file && rm -r with-file/checkpoints/step-0000000009 && echo precious > with-file/checkpoints/step-0000000009
+expect 0 train 2 with-file --resume auto train.steps=9 && says "step-0000000009 is a file, not a checkpoint"
+says "resumed from"
+[ "$(cat with-file/checkpoints/aside-step-0000000009)" = precious ] || fail "the file was to be kept"
+[ -d with-file/checkpoints/step-0000000009 ] || fail "step 9 was to be saved"
 
 # --- corpora ---
 reading=("$trellis" train --config small.ini --data text --run other train.steps=2)
