@@ -7,7 +7,6 @@
 source "$(dirname "${BASH_SOURCE[0]}")/helpers.sh"
 mkdir "$scratch/programs"
 export TRELLIS_BIN=$scratch/programs
-unset OMPI_MCA_rmaps_base_oversubscribe OMPI_MCA_hwloc_base_binding_policy OMPI_MCA_plm OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM
 launch=("$clone/launch/run")
 
 # Ends with the code given; with "wait" it waits to be told to stop, and notes what it was told.
@@ -44,7 +43,7 @@ signalled() {
   kill "-$1" "$pid"
   if [ "$1" = USR1 ] || [ -n "${2:-}" ]; then
     wait_for "$scratch/told"
-    sleep 0.5
+    sleep 3.5  # less is the same request
     kill -TERM "$pid"
   fi
   wait "$pid" || status=$?

@@ -4,16 +4,19 @@
 set -u
 work=${WORK_DIR:?}/$(basename "$0" .sh).$$
 mkdir -p "$work" && cd "$work" || exit 1
-# Open MPI's sessions of their own: those of tests that run beside this one come and go in the same folder otherwise. Under
-# /tmp, for the names of sockets are short.
+# shellcheck source=../../launch/launcher.sh
+source "${SOURCE_DIR:?}/launch/launcher.sh"
+find_launcher || { echo "$launcher_fault: $launcher_fix"; exit 1; }
+# shellcheck disable=SC2046  # a word each
+set_launcher_variables $(local_needs)
+# The launcher's own files in a place of their own: those of tests that run beside this one come and go in the same folder otherwise.
+# Under /tmp, for the names of sockets are short.
 sessions=$(mktemp -d /tmp/trellis-sessions.XXXXXX) || exit 1
-export OMPI_MCA_orte_tmpdir_base=$sessions
+export "$(launcher_variables files_in)$sessions"
 trap 'rm -rf "$work" "$sessions"' EXIT
 trellis=${BUILD_BIN:?}/trellis
 comparator=$SOURCE_DIR/tests/train/compare_runs.py
 export OMP_NUM_THREADS=1
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_plm=isolated
-export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
 limit=${TRELLIS_TEST_SECONDS:-120}  # of one command; what takes longer hangs
 failures=0
 
