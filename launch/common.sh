@@ -14,6 +14,7 @@ exit_output_exists=73
 exit_write_failed=74
 exit_stopped_early=75
 exit_wrong_setting=78
+exit_ended_by_force=137  # as of a process that SIGKILL has ended
 
 say() { printf '%s\n' "$*"; }
 note() { printf '%s: %s\n' "${0##*/}" "$*"; }
@@ -65,42 +66,12 @@ processors() { nproc; }
 # gpu_is_here: whether NVIDIA's driver shows a GPU.
 gpu_is_here() { [ -e /dev/nvidiactl ] || { command -v nvidia-smi >/dev/null && nvidia-smi -L >/dev/null 2>&1; }; }
 
-# Open MPI as it must be set on one machine: also as root (a container), without ssh.
-mpi_environment() {
-  if [ "$(id -u)" = 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
-  if ! command -v ssh >/dev/null && ! command -v rsh >/dev/null; then export OMPI_MCA_plm=${OMPI_MCA_plm:-isolated}; fi
-  export OMPI_MCA_mpi_yield_when_idle=${OMPI_MCA_mpi_yield_when_idle:-1}
-}
-
-# mpi_launcher RANKS: sets `launcher`, the words that start so many ranks here. Open MPI counts cores, not hardware threads, so it
-# may think two ranks too many where two processors are; and it would bind each of two ranks to one core of many.
+# mpi_launcher RANKS: sets `launcher`, the words that start so many ranks here, and the environment they need.
 mpi_launcher() {
-  mpi_environment
-  local mpirun=mpirun
-  if [ -n "${MPI_HOME:-}" ] && [ -x "$MPI_HOME/bin/mpirun" ]; then mpirun=$MPI_HOME/bin/mpirun; fi
-  command -v "$mpirun" >/dev/null || fail "$exit_input_missing" "there is no mpirun" "launch/setup installs it, or says what is needed; MPI_HOME says where it is"
-  launcher=("$mpirun" -n "$1" --quiet --bind-to none --oversubscribe)
-}
-
-# start_ranks COMMAND...: runs what mpi_launcher made up, in a process group of its own: a Ctrl-C comes here, not to mpirun, which
-# would make it kill the ranks. Sets `ranks_status`, the exit code, and `stop_requests`, how many signals to stop came.
-start_ranks() {
-  local pid before=0 handled=0
-  stop_requests=0 ranks_status=0
-  set -m
-  if [ -t 0 ]; then "$@" </dev/null & else "$@" <&0 & fi  # who reads a terminal in the background is stopped
-  pid=$!
-  set +m
-  # shellcheck disable=SC2064  # the process of now
-  trap "stop_requests=\$((stop_requests + 1)); kill -\$([ \$stop_requests = 1 ] && echo USR2 || echo TERM) $pid 2>/dev/null || true" INT TERM HUP
-  # shellcheck disable=SC2064
-  trap "checkpoint_requests=\$((\${checkpoint_requests:-0} + 1)); kill -USR1 $pid 2>/dev/null || true" USR1
-  checkpoint_requests=0
-  wait "$pid" || ranks_status=$?
-  while [ "$handled" -lt $((stop_requests + checkpoint_requests)) ]; do  # a trapped signal ends `wait` before the process does
-    handled=$((stop_requests + checkpoint_requests)) before=$ranks_status ranks_status=0
-    wait "$pid" || ranks_status=$?
-    if [ "$ranks_status" = 127 ]; then ranks_status=$before; fi
-  done
-  trap - INT TERM HUP USR1
+  # shellcheck source=launcher.sh
+  source "$root/launch/launcher.sh"
+  find_launcher || fail "$launcher_code" "$launcher_fault" "$launcher_fix"
+  # shellcheck disable=SC2046  # a word each
+  set_launcher_variables $(local_needs) quiet
+  launcher=("$mpirun" -n "$1")
 }

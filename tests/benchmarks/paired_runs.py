@@ -103,6 +103,11 @@ class Measurement:
         self.tokens_per_second, self.peak_bytes, self.losses = tokens_per_second, peak_bytes, losses
 
 
+def launcher(ranks):
+    """The words that start so many ranks on this machine."""
+    return [SOURCE / "launch" / "run", "-n", str(ranks)]
+
+
 def common_settings(options, threads):
     return [f"train.threads={threads}", f"train.steps={options.steps}", f"log.every={options.log_every}", *options.settings]
 

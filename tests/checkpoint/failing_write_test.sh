@@ -7,6 +7,9 @@ program=${BUILD_BIN%/bin}/tests/checkpoint_program_mpi_test
 work=$(mktemp -d "${TMPDIR:-/tmp}/trellis-failing-write-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 failures=0
+# shellcheck source=file_components.sh
+source "$SOURCE_DIR/tests/checkpoint/file_components.sh"
+romio=$(file_components io | grep romio) || { echo "FAILED: this Open MPI has no romio"; exit 1; }
 
 fail() {
   printf 'FAILED: %s\n%s\n' "$1" "$2"
@@ -54,10 +57,10 @@ while read -r component call at rank; do
   output=$(timeout 30 mpirun -n 3 env "$component" FAIL_CALL="$call" FAIL_AT="$at" FAIL_RANK="$rank" FAIL_ERRNO=28 \
     FAIL_PATH="$work/checkpoints" LD_PRELOAD="$work/failing_calls.so" "$program" write "$work/checkpoints" 2 2 301 2>&1 < /dev/null)
   check_failed "$component, $call $at on rank $rank" "rank $rank on .*state.h5" $? "$output" "$work/checkpoints"
-done << 'CASES'
-OMPI_MCA_io=romio321 pwrite 3 0
-OMPI_MCA_io=romio321 pwrite 4 0
-OMPI_MCA_io=romio321 pwrite 1 1
+done << CASES
+OMPI_MCA_io=$romio pwrite 3 0
+OMPI_MCA_io=$romio pwrite 4 0
+OMPI_MCA_io=$romio pwrite 1 1
 OMPI_MCA_fcoll=individual pwrite 4 0
 OMPI_MCA_fcoll=individual pwrite 1 2
 CASES

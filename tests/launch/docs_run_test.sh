@@ -6,8 +6,10 @@ work=${WORK_DIR:?}/docs_run
 mkdir -p "$work"
 trap 'rm -rf "$work"' EXIT
 # as a shell of a person has it: nothing of the tests' environment helps
-unset OMPI_MCA_rmaps_base_oversubscribe OMPI_MCA_hwloc_base_binding_policy OMPI_MCA_plm OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM \
-  OMPI_MCA_mpi_yield_when_idle OMP_NUM_THREADS
+# shellcheck source=../../launch/launcher.sh
+source "$SOURCE_DIR/launch/launcher.sh"
+# shellcheck disable=SC2046  # a word each
+unset OMP_NUM_THREADS $(launcher_variable_names)
 check=(python3 "$SOURCE_DIR/tests/launch/docs_run.py" "$SOURCE_DIR" "$BUILD_BIN" "$work")
 "${check[@]}"
 if [ "$(id -u)" != 0 ]; then exit 0; fi

@@ -14,6 +14,11 @@ mkdir "$clone"
 cp -r "$source_dir/launch" "$source_dir/configs" "$clone/"
 export HOME=$scratch/home XDG_CACHE_HOME=$scratch/cache
 unset TRELLIS_LIBTORCH TRELLIS_BIN TRELLIS_DATA_ROOT TRELLIS_CORPUS_URL CUDA_HOME MPI_HOME HDF5_ROOT CMAKE_PREFIX_PATH
+# as a shell of a person has it: nothing of the tests' environment helps
+# shellcheck source=../../launch/launcher.sh
+source "$source_dir/launch/launcher.sh"
+# shellcheck disable=SC2046  # a word each
+unset $(launcher_variable_names)
 on_exit() {
   local status=$?
   if [ "$status" != 0 ]; then

@@ -8,8 +8,6 @@ source "$(dirname "${BASH_SOURCE[0]}")/run_helpers.sh"
 
 corpus text 640
 data=text
-process=
-trap '[ -z "$process" ] || kill -9 $process 2> /dev/null; rm -rf "$work" "$sessions"' EXIT
 cc -shared -fPIC -O1 -o "$work/storage_faults.so" "$SOURCE_DIR/tests/checkpoint/storage_faults.c" || exit 1
 export STORAGE_MENDED=$work/mended
 
@@ -20,14 +18,12 @@ failing() {
   STORAGE_FAULTS=$rules ranks "$count" env LD_PRELOAD="$work/storage_faults.so" "$trellis" train --config small.ini --data text --run "$run" "$@"
 }
 
-# begin RULES RUN WORD...: the same in the background and without end; its output goes to RUN.log
-begin() {
+# begin_failing RULES RUN WORD...: the same in the background and without end; its output goes to RUN.log
+begin_failing() {
   local rules=$1 run=$2
   shift 2
-  : > "$run.log"
-  STORAGE_FAULTS=$rules LD_PRELOAD=$work/storage_faults.so "$trellis" train --config small.ini --data text --run "$run" \
-    train.steps=100000000 valid.every=100000000 "$@" > "$run.log" 2>&1 &
-  process=$!
+  begin "$run" env STORAGE_FAULTS="$rules" LD_PRELOAD="$work/storage_faults.so" "$trellis" train --config small.ini --data text --run "$run" \
+    train.steps=100000000 valid.every=100000000 "$@"
 }
 
 # end CODE RUN: by a signal
@@ -65,7 +61,7 @@ for number in 28 122 27 5; do
 done
 
 # --- metrics: for a moment ------------------------------------------------------------------------------------------------------
-begin "write,metrics.jsonl,28,5,0" moment
+begin_failing "write,metrics.jsonl,28,5,0" moment
 wait_until "$limit" grep -q "cannot append" moment.log || fail "moment: nothing is told"
 touch mended
 wait_until "$limit" grep -q "can be written again" moment.log || fail "moment: not told that it works again"
@@ -100,7 +96,7 @@ for number in 28 122; do
 done
 
 # --- checkpoints: no room for a while, on one rank of two a fault of the disk; the next one that is due is written -----------------
-begin "posix_fallocate,checkpoints/,28,3,0" back checkpoint.every=10
+begin_failing "posix_fallocate,checkpoints/,28,3,0" back checkpoint.every=10
 wait_until "$limit" grep -q "could not be saved" back.log || fail "back: nothing is told"
 touch mended
 failed=$(sed -n 's/.*"event":"checkpoint_failed".*"step":\([0-9]*\).*/\1/p' back/metrics.jsonl | head -n 1)
@@ -118,7 +114,7 @@ saved fault 30
 nothing_temporary fault
 
 # A run that is stopped and cannot be saved says so, too.
-begin "posix_fallocate,checkpoints/,28,2,0" stopped
+begin_failing "posix_fallocate,checkpoints/,28,2,0" stopped
 wait_until "$limit" test -s stopped/metrics.jsonl || fail "stopped: has not begun"
 end 74 stopped
 grep -q "^error: the run ends at step .* and could not be saved there: cannot reserve .*; the run has no checkpoint yet" stopped.log || fail "stopped: $(tail -n 4 stopped.log)"

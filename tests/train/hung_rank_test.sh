@@ -6,30 +6,17 @@ source "$(dirname "${BASH_SOURCE[0]}")/run_helpers.sh"
 
 corpus text 640
 data=text
-process=
-trap 'kill -9 $process 2> /dev/null; rm -rf "$work" "$sessions"' EXIT
-
-has_step() { [ "$(last_step_of "$1")" -ge "$2" ]; }
 # strike SIGNAL RANK CODE RUN WORD...: a run of 3 ranks, one of which gets the signal after its 20th step
 strike() {
-  local signal=$1 rank=$2 expected=$3 run=$4 victim code
+  local signal=$1 rank=$2 expected=$3 run=$4 victim
   shift 4
-  mpirun -n 3 "$trellis" train --config small.ini --data text --run "$run" train.steps=100000000 log.every=5 checkpoint.every=10 mesh.timeout=2 "$@" \
-    > "$run.log" 2>&1 &
-  process=$!
+  begin_ranks 3 "$run" "$trellis" train --config small.ini --data text --run "$run" train.steps=100000000 log.every=5 checkpoint.every=10 mesh.timeout=2 "$@"
   wait_until "$limit" has_step "$run" 20 || { fail "$run: no twentieth step"; cat "$run.log"; }
-  victim=$(pgrep -P "$process" | while read -r pid; do
-    tr '\0' '\n' < "/proc/$pid/environ" | grep -qx "OMPI_COMM_WORLD_RANK=$rank" && echo "$pid"
-  done)
+  victim=$(rank_process "$rank")
   [ -n "$victim" ] || fail "$run: no process of rank $rank"
   kill "-$signal" "$victim"
-  wait_until 30 eval "! kill -0 $process 2> /dev/null" || { fail "$run: still running 30 s after SIG$signal"; kill -9 "$process"; }
-  wait "$process"
-  code=$?
-  [ "$code" = "$expected" ] || { fail "$run: exit code $code instead of $expected"; tail -n 20 "$run.log"; }
+  ended "$expected" "$run"
 }
-# tells RUN PATTERN: its messages hold it
-tells() { grep -qE -- "$2" "$1.log" || { fail "$1: no '$2' in its messages:"; cat "$1.log"; }; }
 
 strike STOP 1 76 stopped
 tells stopped "has not ended within 2000ms; ending the job. What its ranks do:"

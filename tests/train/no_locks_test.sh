@@ -8,8 +8,6 @@ source "$(dirname "${BASH_SOURCE[0]}")/run_helpers.sh"
 
 corpus text 640
 data=text
-process=
-trap '[ -z "$process" ] || kill -9 $process 2> /dev/null; rm -rf "$work" "$sessions"' EXIT
 cc -shared -fPIC -O1 -o "$work/storage_faults.so" "$SOURCE_DIR/tests/checkpoint/storage_faults.c" || exit 1
 
 lacking() {  # RULES COMMAND...

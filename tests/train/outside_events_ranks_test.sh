@@ -7,45 +7,17 @@ source "$(dirname "${BASH_SOURCE[0]}")/run_helpers.sh"
 corpus text 640
 data=text
 endless=(train.steps=100000000 log.every=5 valid.every=1000000)
-process=
-trap 'kill -9 $process 2> /dev/null; rm -rf "$work" "$sessions"' EXIT
-soon=${TRELLIS_TEST_SOON:-25}
-
-has_step() { [ "$(last_step_of "$1")" -ge "$2" ]; }
-last_event_of() { tail -n 1 "$1/metrics.jsonl"; }
-# begin RUN COMMAND...: under mpirun; up to when its ranks are there. `process` is mpirun, `ranks` are the processes
-begin() {
-  local run=$1
-  shift
-  rm -rf "$run"
-  mpirun -n 2 "$@" > "$run.log" 2>&1 &
-  process=$!
-  wait_until "$limit" eval '[ "$(pgrep -c -P "$process")" = 2 ]' || fail "$run: no ranks"
-}
-rank_process() {
-  local pid
-  for pid in $(pgrep -P "$process"); do
-    if tr '\0' '\n' < "/proc/$pid/environ" 2> /dev/null | grep -qx "OMPI_COMM_WORLD_RANK=$1"; then echo "$pid"; fi
-  done
-}
-ended() {
-  local code
-  wait_until "$soon" eval "! kill -0 $process 2> /dev/null" || { fail "$2: still running $soon s after the event"; kill -9 "$process"; }
-  wait "$process"
-  code=$?
-  [ "$code" = "$1" ] || { fail "$2: exit code $code instead of $1"; tail -n 20 "$2.log"; }
-}
-tells() { grep -qE -- "$2" "$1.log" || { fail "$1: no '$2' in its messages:"; cat "$1.log"; }; }
 command=("$trellis" train --config small.ini --data text)
 
 # SIGUSR2, which mpirun forwards, while the ranks start
 for delay in 0.5 0.9 1.5; do
-  begin start "${command[@]}" --run start "${endless[@]}"
+  rm -rf start
+  begin_ranks 2 start "${command[@]}" --run start "${endless[@]}"
   sleep "$delay"
   kill -USR2 "$process"
   ended 75 start
 done
-begin one "${command[@]}" --run one "${endless[@]}"  # asked of one rank only
+begin_ranks 2 one "${command[@]}" --run one "${endless[@]}"  # asked of one rank only
 wait_until "$limit" has_step one 5
 kill -TERM "$(rank_process 1)"
 ended 75 one
@@ -53,7 +25,7 @@ ended 75 one
 
 # a rank that stops before it has said a word to the others
 for rank in 0 1; do
-  begin "early$rank" "${command[@]}" --run "early$rank" "${endless[@]}" mesh.timeout=2
+  begin_ranks 2 "early$rank" "${command[@]}" --run "early$rank" "${endless[@]}" mesh.timeout=2
   sleep 0.1
   kill -STOP "$(rank_process $rank)"
   ended 76 "early$rank"
@@ -62,7 +34,7 @@ done
 
 # and behind its last word: in its call of MPI_Finalize
 mpicc -shared -fPIC -O1 -o stop_in_call.so "$SOURCE_DIR/tests/train/stop_in_call.c" || exit 1
-begin late env STOP_CALL=MPI_Finalize STOP_AT=1 STOP_RANK=1 STOP_PATH=late/checkpoints LD_PRELOAD="$work/stop_in_call.so" \
+begin_ranks 2 late env STOP_CALL=MPI_Finalize STOP_AT=1 STOP_RANK=1 STOP_PATH=late/checkpoints LD_PRELOAD="$work/stop_in_call.so" \
   "${command[@]}" --run late train.steps=2 mesh.timeout=2
 wait_until "$limit" eval 'grep -q "\"event\":\"stop\"" late/metrics.jsonl 2> /dev/null'
 ended 76 late
@@ -71,8 +43,9 @@ last_event_of late | grep -q '"reason":"steps","exit_code":0' || fail "late: the
 
 # a rank without memory, by more and more of it: no code but those of a want of memory, and no hang
 for kilobytes in 450000 560000 700000 800000; do
-  begin memory bash -c '[ "$OMPI_COMM_WORLD_RANK" = 0 ] || ulimit -v '"$kilobytes"'; exec "$@"' bash "${command[@]}" --run memory train.steps=2 mesh.timeout=5
-  wait_until "$limit" eval "! kill -0 $process 2> /dev/null" || { fail "$kilobytes kB: hangs"; kill -9 "$process"; }
+  rm -rf memory
+  begin_ranks 2 memory bash -c '[ "$OMPI_COMM_WORLD_RANK" = 0 ] || ulimit -v '"$kilobytes"'; exec "$@"' bash "${command[@]}" --run memory train.steps=2 mesh.timeout=5
+  wait_until "$limit" process_is_gone || { fail "$kilobytes kB: hangs"; end_process; }
   wait "$process"
   code=$?
   case $code in
@@ -85,7 +58,7 @@ done
 rm -rf error
 expect 16 mpirun -n 2 "${command[@]}" --run error train.steps=5 optimizer.name=sgd optimizer.learning_rate=1e300 optimizer.clip=0
 last_event_of error | grep -q '"event":"stop".*"reason":"error","exit_code":16' || fail "a numeric error: the last event is $(last_event_of error)"
-begin hung "${command[@]}" --run hung "${endless[@]}" mesh.timeout=2
+begin_ranks 2 hung "${command[@]}" --run hung "${endless[@]}" mesh.timeout=2
 wait_until "$limit" has_step hung 5
 kill -STOP "$(rank_process 0)"
 ended 76 hung

@@ -8,28 +8,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/run_helpers.sh"
 corpus text 640
 data=text
 endless=(train.steps=100000000 log.every=5 valid.every=1000000)
-process=
-trap 'kill -9 $process 2> /dev/null; rm -rf "$work" "$sessions"' EXIT
-soon=${TRELLIS_TEST_SOON:-20}  # seconds from an event to the end, on a busy machine; some 2 on an idle one
-
-has_step() { [ "$(last_step_of "$1")" -ge "$2" ]; }
 logged() { grep -qF -- "$2" "$1.log" 2> /dev/null; }
-last_event_of() { tail -n 1 "$1/metrics.jsonl"; }
-# in_background LOG COMMAND...
-in_background() {
-  local log=$1
-  shift
-  "$@" > "$log.log" 2>&1 &
-  process=$!
-}
-# ended CODE NAME: `process`, soon
-ended() {
-  local code
-  wait_until "$soon" eval "! kill -0 $process 2> /dev/null" || { fail "$2: still running $soon s after the event"; kill -9 "$process"; }
-  wait "$process"
-  code=$?
-  [ "$code" = "$1" ] || { fail "$2: exit code $code instead of $1"; tail -n 20 "$2.log"; }
-}
 # stopped_at_checkpoint RUN: what it has done is saved, and it says why it ended
 stopped_at_checkpoint() {
   local step
@@ -50,13 +29,13 @@ kill -INT "$process"
 ended 75 tee
 stopped_at_checkpoint tee
 
-in_background hangup "$trellis" train --config small.ini --data text --run hangup "${endless[@]}"
+begin hangup "$trellis" train --config small.ini --data text --run hangup "${endless[@]}"
 wait_until "$limit" has_step hangup 5
 kill -HUP "$process"
 ended 75 hangup
 stopped_at_checkpoint hangup
 
-in_background nohup nohup "$trellis" train --config small.ini --data text --run nohup "${endless[@]}"
+begin nohup nohup "$trellis" train --config small.ini --data text --run nohup "${endless[@]}"
 wait_until "$limit" has_step nohup 5
 kill -HUP "$process"
 at=$(last_step_of nohup)
@@ -104,7 +83,7 @@ done
 for delay in 0.3 0.5 0.8 1.2; do
   for signal in TERM HUP; do
     rm -rf start
-    in_background start "$trellis" train --config small.ini --data text --run start "${endless[@]}"
+    begin start "$trellis" train --config small.ini --data text --run start "${endless[@]}"
     sleep "$delay"
     kill "-$signal" "$process"
     ended 75 start
@@ -119,7 +98,7 @@ zipf_text 99 25000 > long.valid
 validating=(valid.every=10 valid.lanes=1 valid.window=1 schedule.plateau=1 train.steps=12 log.every=1)
 data=long
 begin_validation() {
-  in_background "$1" "$trellis" train --config small.ini --data long --run "$1" "${validating[@]}"
+  begin "$1" "$trellis" train --config small.ini --data long --run "$1" "${validating[@]}"
   wait_until "$limit" logged "$1" "step 10/" || fail "$1: no tenth step"
   sleep 0.3
 }
@@ -143,19 +122,19 @@ begin_validation saved
 kill -USR1 "$process"
 wait_until "$soon" eval '[ -n "$(newest_of saved)" ]' || fail "SIGUSR1 in a validation: no checkpoint"
 logged saved "validation at step 10, after epoch 1: loss" && fail "SIGUSR1 in a validation is answered behind it only"
-wait_until "$limit" eval "! kill -0 $process 2> /dev/null"
+wait_until "$limit" process_is_gone
 wait "$process" || fail "SIGUSR1 in a validation: exit code $?"
 same_as_whole saved
 
 # evaluation, generation and planning have nothing to save, and leave nothing half done
 evaluate=(evaluate --run whole --data long --split valid --lanes 1 --window 1 --threads 1)
-in_background evaluation "$trellis" "${evaluate[@]}" --log-probabilities evaluation.tsv
+begin evaluation "$trellis" "${evaluate[@]}" --log-probabilities evaluation.tsv
 sleep 2
 kill -TERM "$process"
 ended 75 evaluation
 logged evaluation "perplexity" && fail "an evaluation that was stopped tells a result"
 [ ! -e evaluation.tsv ] || fail "an evaluation that was stopped leaves its log"
-in_background generation "$trellis" generate --run whole --data long --tokens 1000000000
+begin generation "$trellis" generate --run whole --data long --tokens 1000000000
 wait_until "$limit" eval '[ -s generation.log ]'
 kill -HUP "$process"
 ended 75 generation
@@ -164,7 +143,7 @@ process=$!
 sleep 2
 kill -INT "$process"
 ended 75 prompt
-in_background planning "$trellis" plan --config small.ini --data text --measure model.hidden=512 model.outputs=128 model.embedding=128 train.lanes=20 train.window=50
+begin planning "$trellis" plan --config small.ini --data text --measure model.hidden=512 model.outputs=128 model.embedding=128 train.lanes=20 train.window=50
 sleep 1
 kill -TERM "$process"
 ended 75 planning

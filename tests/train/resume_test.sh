@@ -51,16 +51,11 @@ says "mesh.timeout: 7 in the checkpoint, 300 now"
 
 # the saved limit of time ends a job that hangs, whatever the limit was before it was known
 expect 0 train 2 limited train.steps=3 mesh.timeout=2 checkpoint.every=1
-mpirun -n 2 "$trellis" train --resume auto --data text --run limited train.steps=100000000 > limited.log 2>&1 &
-process=$!
-trap 'kill -9 $process 2> /dev/null; rm -rf "$work" "$sessions"' EXIT
-goes_on() { [ "$(last_step_of limited)" -ge 9 ]; }
-wait_until "$limit" goes_on || { fail "no ninth step"; cat limited.log; }
-victim=$(pgrep -P $process | tail -n 1)
-kill -STOP "$victim"
-wait_until 40 eval "! kill -0 $process 2> /dev/null" || fail "still running 40 s after a rank has stopped"
-wait $process
-[ $? = 76 ] && grep -q "has not ended within 2000ms" limited.log || { fail "the saved mesh.timeout does not hold"; cat limited.log; }
+begin_ranks 2 limited "$trellis" train --resume auto --data text --run limited train.steps=100000000
+wait_until "$limit" has_step limited 9 || { fail "no ninth step"; cat limited.log; }
+kill -STOP "$(rank_process 1)"
+ended 76 limited
+tells limited "has not ended within 2000ms"
 
 # --- a refused resume leaves settings.ini alone ---
 cp run/settings.ini before.ini

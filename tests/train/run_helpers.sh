@@ -4,16 +4,19 @@
 set -u
 work=${WORK_DIR:?}/$(basename "$0" .sh).$$
 mkdir -p "$work" && cd "$work" || exit 1
-# Open MPI's sessions of their own: those of tests that run beside this one come and go in the same folder otherwise. Under
-# /tmp, for the names of sockets are short.
+# shellcheck source=../../launch/launcher.sh
+source "${SOURCE_DIR:?}/launch/launcher.sh"
+find_launcher || { echo "$launcher_fault: $launcher_fix"; exit 1; }
+# shellcheck disable=SC2046  # a word each
+set_launcher_variables $(local_needs)
+# The launcher's own files in a place of their own: those of tests that run beside this one come and go in the same folder otherwise.
+# Under /tmp, for the names of sockets are short.
 sessions=$(mktemp -d /tmp/trellis-sessions.XXXXXX) || exit 1
-export OMPI_MCA_orte_tmpdir_base=$sessions
-trap 'rm -rf "$work" "$sessions"' EXIT
+export "$(launcher_variables files_in)$sessions"
+trap 'end_process; rm -rf "$work" "$sessions"' EXIT
 trellis=${BUILD_BIN:?}/trellis
 comparator=$SOURCE_DIR/tests/train/compare_runs.py
 export OMP_NUM_THREADS=1
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_plm=isolated
-export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
 limit=${TRELLIS_TEST_SECONDS:-120}  # of one command; what takes longer hangs
 failures=0
 
@@ -140,6 +143,8 @@ train() {
 # steps_of RUN: the steps that its metrics tell, one "STEP LOSS" a line, the loss as it is written there
 steps_of() { sed -n 's/.*"event":"step".*"step":\([0-9]*\),.*"loss_nats":\([^,]*\),.*/\1 \2/p' "$1/metrics.jsonl"; }
 last_step_of() { { steps_of "$1" 2> /dev/null | tail -n 1; echo 0 0; } | sed 's/ .*//;q'; }
+has_step() { [ "$(last_step_of "$1")" -ge "$2" ]; }
+last_event_of() { tail -n 1 "$1/metrics.jsonl"; }
 newest_of() { find "$1/checkpoints" -maxdepth 1 -name 'step-*' 2> /dev/null | sort | tail -n 1; }
 
 # wait_until SECONDS COMMAND...: true when the command succeeds within them
@@ -151,6 +156,45 @@ wait_until() {
     sleep 0.05
   done
 }
+
+# A program in the background: `process` is it, or the mpirun that started it; its output goes to NAME.log. It does
+# not outlive the test.
+process=
+soon=${TRELLIS_TEST_SOON:-25}  # seconds from an event to the end, on a busy machine; some 2 on an idle one
+
+# begin NAME COMMAND...
+begin() {
+  local name=$1
+  shift
+  "$@" > "$name.log" 2>&1 &
+  process=$!
+}
+# begin_ranks RANKS NAME COMMAND...: under mpirun; up to when its ranks are there
+begin_ranks() {
+  local count=$1 name=$2
+  shift 2
+  begin "$name" mpirun -n "$count" "$@"
+  wait_until "$limit" eval '[ "$(pgrep -c -P "$process")" = '"$count"' ]' || fail "$name: no ranks"
+}
+# rank_process RANK: its process
+rank_process() {
+  local pid
+  for pid in $(pgrep -P "$process"); do
+    if tr '\0' '\n' < "/proc/$pid/environ" 2> /dev/null | grep -qx "OMPI_COMM_WORLD_RANK=$1"; then echo "$pid"; fi
+  done
+}
+process_is_gone() { ! kill -0 "$process" 2> /dev/null; }
+end_process() { if [ -n "$process" ]; then kill -9 "$process" 2> /dev/null; fi; }
+# ended CODE NAME: `process`, soon
+ended() {
+  local code
+  wait_until "$soon" process_is_gone || { fail "$2: still running $soon s after the event"; end_process; }
+  wait "$process"
+  code=$?
+  [ "$code" = "$1" ] || { fail "$2: exit code $code instead of $1"; tail -n 20 "$2.log"; }
+}
+# tells NAME PATTERN: its messages hold it
+tells() { grep -qE -- "$2" "$1.log" || { fail "$1: no '$2' in its messages:"; cat "$1.log"; }; }
 
 # refuse CODE TEXT COMMAND...: it ends with the code, with one message that holds the text, and with no trace of a crash
 refuse() {

@@ -7,29 +7,16 @@ source "$(dirname "${BASH_SOURCE[0]}")/run_helpers.sh"
 corpus text 640
 data=text
 endless=(train.steps=100000000 log.every=5)
-process=
-trap 'kill -9 $process 2> /dev/null; rm -rf "$work" "$sessions"' EXIT
 
-has_step() { [ "$(last_step_of "$1")" -ge "$2" ]; }
 has_checkpoint() { [ -n "$(newest_of "$1")" ]; }
 
-# begin RANKS RUN WORD...: in the background, up to its tenth step; `process` is trellis or mpirun
-begin() {
-  local count=$1 run=$2 command=()
+# trained RANKS RUN WORD...: in the background, up to its tenth step
+trained() {
+  local count=$1 run=$2 command
   shift 2
-  [ "$count" = 1 ] || command=(mpirun -n "$count")
-  "${command[@]}" "$trellis" train --config small.ini --data text --run "$run" "${endless[@]}" "$@" > "$run.log" 2>&1 &
-  process=$!
+  command=("$trellis" train --config small.ini --data text --run "$run" "${endless[@]}" "$@")
+  if [ "$count" = 1 ]; then begin "$run" "${command[@]}"; else begin_ranks "$count" "$run" "${command[@]}"; fi
   wait_until "$limit" has_step "$run" 10 || { fail "$run: no tenth step"; cat "$run.log"; }
-}
-
-# ended CODE RUN: within the limit
-ended() {
-  local code
-  wait_until "$limit" eval "! kill -0 $process 2> /dev/null" || { fail "$2: still running after $limit s"; kill -9 "$process"; }
-  wait "$process"
-  code=$?
-  [ "$code" = "$1" ] || { fail "$2: exit code $code instead of $1"; tail -n 20 "$2.log"; }
 }
 
 # resumable RANKS RUN: its newest checkpoint is of the step where it stopped, and five more steps finish it
@@ -40,7 +27,7 @@ resumable() {
   expect 0 train "$1" "$2" --resume auto "train.steps=$((stopped + 5))" && says "resumed from" && says "finished at step $((stopped + 5))"
 }
 
-begin 1 usr1
+trained 1 usr1
 kill -USR1 "$process"
 wait_until "$limit" has_checkpoint usr1 || fail "SIGUSR1: no checkpoint"
 at=$(last_step_of usr1)
@@ -53,13 +40,13 @@ grep -q "stopped at step .* (signal): go on with --resume auto" usr1.log || fail
 resumable 1 usr1
 
 for signal in INT USR2; do
-  begin 1 "alone.$signal"
+  trained 1 "alone.$signal"
   kill "-$signal" "$process"
   ended 75 "alone.$signal"
   resumable 1 "alone.$signal"
 done
 
-begin 2 together
+trained 2 together
 kill -USR2 "$process"
 ended 75 together
 [ "$(grep -c 'stopped at step' together.log)" = 1 ] || fail "two ranks: not one message"
@@ -71,7 +58,7 @@ says "(seconds)"
 resumable 1 timed
 
 # killed: what was saved last is there, and the run that goes on from it is the run that was never killed
-begin 1 killed checkpoint.every=7
+trained 1 killed checkpoint.every=7
 wait_until "$limit" has_checkpoint killed || fail "no checkpoint to kill after"
 kill -9 "$process"
 wait "$process" 2> /dev/null
@@ -83,11 +70,11 @@ expect 0 train 1 whole "train.steps=$((step + 3))"
 cmp "$(newest_of killed)/state.h5" "$(newest_of whole)/state.h5" || fail "killed and resumed at step $step: not the bits of a run that was never killed"
 
 # one of two ranks killed: mpirun ends the other, and the run goes on
-begin 2 widow checkpoint.every=7
+trained 2 widow checkpoint.every=7
 wait_until "$limit" has_checkpoint widow || fail "no checkpoint to kill after"
 victim=$(pgrep -P "$process" | tail -n 1)
 kill -9 "$victim"
-wait_until "$limit" eval "! kill -0 $process 2> /dev/null" || { fail "one rank killed: the job still runs after $limit s"; kill -9 "$process"; }
+wait_until "$limit" process_is_gone || { fail "one rank killed: the job still runs after $limit s"; end_process; }
 wait "$process" 2> /dev/null && fail "one rank killed: exit code 0"
 newest=$(newest_of widow)
 step=$((10#${newest##*step-}))
