@@ -125,6 +125,7 @@ end_by_force() {
 # were ended by force, and 75 when a request to stop came before anything was begun; `stop_requests` is how many came.
 start_ranks() {
   local handled=-1 before=0
+  export TRELLIS_LAUNCHER=$root/launch/run  # what a run says to go on with
   ranks_started=$1 ranks_status=0
   shift
   take_requests

@@ -51,7 +51,7 @@ std::vector<std::string> summary_lines(const RunSummary& summary) {
   line("took", took(summary));
   const std::string program = shell_word(summary.program), where = fmt::format("--run {} --data {}", shell_word(summary.run), shell_word(summary.data));
   const std::string resume =
-      fmt::format("{}{} train --resume auto {}", summary.ranks > 1 ? fmt::format("mpirun -n {} ", summary.ranks) : "", program, where);
+      fmt::format("{}{} train --resume auto {}", summary.ranks > 1 ? fmt::format("{} -n {} ", shell_word(summary.launcher), summary.ranks) : "", program, where);
   if (summary.resumable) {
     line("go on", resume);
     return lines;

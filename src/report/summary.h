@@ -28,6 +28,7 @@ struct RunSummary {
   bool resumable = false;                    // stopped before its end
   std::string program = "trellis", run, data;
   int ranks = 1;
+  std::string launcher = "mpirun";  // what starts them
   std::optional<std::string> further = {};  // the word that makes an ended run longer: "train.steps=900"
 };
 

@@ -1,6 +1,7 @@
 #include "train/run_ends.h"
 
 #include <cerrno>
+#include <cstdlib>
 #include <string>
 #include <system_error>
 
@@ -16,6 +17,12 @@ std::optional<std::string> checkpoint_at(const RunDirectory& directory, std::int
   const std::filesystem::path path = directory.checkpoints() / checkpoint::checkpoint_name(step);
   std::error_code failure;
   return std::filesystem::exists(path, failure) ? std::optional(path.string()) : std::nullopt;
+}
+
+// launch/run names itself to what it starts: mpirun alone may lack what it takes here to start ranks.
+std::string launcher() {
+  const char* const named = std::getenv("TRELLIS_LAUNCHER");
+  return named != nullptr && *named != '\0' ? named : "mpirun";
 }
 
 }  // namespace
@@ -50,6 +57,7 @@ RunSummary end_summary(const Ranks& ranks, const RunDirectory& directory, const 
                      .run = directory.path().string(),
                      .data = data.string(),
                      .ranks = ranks.size(),
+                     .launcher = launcher(),
                      .further = longer(settings.train, stop.reason)};
   if (state.best) {
     summary.best = RunSummary::Best{.loss_nats = state.best->loss_nats, .step = state.best->step, .checkpoint = checkpoint_at(directory, state.best->step)};

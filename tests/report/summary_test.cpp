@@ -39,6 +39,9 @@ TEST(Summary, OfARunThatWasStoppedSaysHowItGoesOn) {
   summary.resumable = true;
   summary.ranks = 4;
   EXPECT_EQ(summary_lines(summary).back(), "  go on    mpirun -n 4 build/bin/trellis train --resume auto --run runs/a --data 'data/my text'");
+  summary.launcher = "my clone/launch/run";
+  EXPECT_EQ(summary_lines(summary).back(),
+            "  go on    'my clone/launch/run' -n 4 build/bin/trellis train --resume auto --run runs/a --data 'data/my text'");
   EXPECT_EQ(summary_lines(summary).size(), 4u);
 }
 
