@@ -73,7 +73,7 @@ TEST_F(Catalogue, FindsNothingOnlyWhereThereIsNothing) {
   const auto error = error_of<DataError>([&] { newest_step(); });
   EXPECT_THAT(error.fact(), HasSubstr("step-0000000001: the file is damaged: its hash is"));
   EXPECT_THAT(error.fact(), HasSubstr("step-0000000002: the file is damaged: its hash is"));
-  EXPECT_THAT(error.fix(), HasSubstr("move these folders away"));
+  EXPECT_THAT(error.fix(), HasSubstr("or take another --run"));
   EXPECT_THAT(steps(), ElementsAre(1, 2));
 }
 
