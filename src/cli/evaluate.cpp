@@ -19,6 +19,7 @@
 #include "corpus/text_bits.h"
 #include "mpi/agreement.h"
 #include "mpi/same_on_all.h"
+#include "plan/elementary.h"
 #include "plan/evaluation_lanes.h"
 #include "report/format.h"
 #include "report/token_log.h"
@@ -218,7 +219,7 @@ void print_sequences(const Evaluated& evaluated, std::int64_t in_split, bool jso
 void print_text(const Evaluated& evaluated, const Coverage& coverage, const SplitEntry& entry, bool json) {
   const EvaluationResult& result = evaluated.result;
   const EvaluationCut& cut = evaluated.cut;
-  const double bits = result.loss_nats / std::numbers::ln2, perplexity = std::exp(result.loss_nats), unknown = unknown_share(entry);
+  const double bits = result.loss_nats / std::numbers::ln2, perplexity = exponential(result.loss_nats), unknown = unknown_share(entry);
   const std::vector<TextBits> of_text = coverage.complete() ? text_bits(result.loss_nats, entry) : std::vector<TextBits>();
   if (json) {
     nlohmann::json object{{"checkpoint", evaluated.checkpoint}, {"step", evaluated.step}, {"split", evaluated.split}, {"unit", evaluated.unit},

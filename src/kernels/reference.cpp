@@ -318,6 +318,19 @@ void split_rows(const SplitRows& k, Range rows, void*) {
   }
 }
 
+template <class T>
+void apply_function(const ApplyFunction<T>& k, Range elements, void*) {
+  for (std::int64_t n = elements.begin; n < elements.end; ++n) {
+    T& x = k.values[n];
+    switch (k.function) {
+      case ElementFunction::exponential: x = std::exp(x); break;
+      case ElementFunction::logarithm: x = std::log(x); break;
+      case ElementFunction::hyperbolic_tangent: x = std::tanh(x); break;
+      case ElementFunction::logistic: x = sigmoid(x); break;
+    }
+  }
+}
+
 }  // namespace
 
 template <class A>
@@ -346,7 +359,8 @@ const KernelTable<A>& reference_kernels() {
                                     widen_rows<A>,
                                     column_sums<A>,
                                     level_sums<A>,
-                                    split_rows};
+                                    split_rows,
+                                    apply_function<T>};
   return table;
 }
 template const KernelTable<float>& reference_kernels<float>();

@@ -4,7 +4,9 @@
 // `stream` is the CUDA stream, and null on a CPU. Pointers are to memory of the table's device.
 //
 // reference_kernels are the specification, in plain loops and the standard library's functions; cpu_kernels the fast
-// ones, compiled for several instruction sets and chosen at start-up.
+// ones, compiled for several instruction sets and chosen at start-up. What the fast ones give depends on nothing but their input and on
+// whether the processor multiplies and adds in one rounding (AVX2 and AVX-512: the same bits; without: others): not on the compiler, a C
+// library, or how a range was cut (tests/kernels/kernel_bits_test.cpp).
 #pragma once
 
 #include <vector>
@@ -12,6 +14,7 @@
 #include "kernels/column_sums.h"
 #include "kernels/convert.h"
 #include "kernels/cross_entropy.h"
+#include "kernels/elements.h"
 #include "kernels/embedding.h"
 #include "kernels/gates.h"
 #include "kernels/gather.h"
@@ -52,7 +55,9 @@ struct KernelTable {
   void (*widen_rows)(const WidenRows<A>&, Range rows, void* stream);
   void (*column_sums)(const ColumnSums<A>&, Range columns, void* stream);
   void (*level_sums)(const LevelSums<A>&, Range elements, void* stream);
-  void (*split_rows)(const SplitRows&, Range rows, void* stream) = nullptr;  // null on GPUs
+  // null on GPUs
+  void (*split_rows)(const SplitRows&, Range rows, void* stream) = nullptr;
+  void (*apply_function)(const ApplyFunction<T>&, Range elements, void* stream) = nullptr;
 };
 
 inline constexpr std::int64_t kNormBlock = 1 << 16;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/time_span.h"
+#include "model/elementary.h"
 #include "model/launch.h"
 #include "plan/loss_memory.h"
 
@@ -47,9 +48,9 @@ MixtureOfSoftmaxes::MixtureOfSoftmaxes(const TrellisShape& shape, std::int64_t r
 at::Tensor MixtureOfSoftmaxes::experts(const Parameters& weights, const at::Tensor& hidden, const at::Tensor& mask, at::Tensor latent) const {
   at::addmm_out(latent, weights.view("latent_bias"), hidden, weights.view("latent_weight").t());
   if (mask.defined()) latent.mul_(mask);
-  latent.tanh_();
+  hyperbolic_tangent_(latent);
   const at::Tensor prior = at::addmm(weights.view("prior_bias"), hidden, weights.view("prior_weight").t());
-  return at::log_softmax(prior, 1, at::kDouble);
+  return log_softmax(prior.to(at::kDouble));
 }
 
 void MixtureOfSoftmaxes::begin_tile(const Parameters& weights, const Tile& tile, Slot& slot, bool with_gradient) {
@@ -70,12 +71,12 @@ void MixtureOfSoftmaxes::end_tile(const Parameters& weights, const Tile& tile, S
   slot.entropy.end(expert_loss.view(-1), gradients ? at::ones({rows * K}, options_) : at::Tensor());
 
   const at::Tensor joint = slot.log_prior - expert_loss;  // log pi_k p_k(target)
-  const at::Tensor log_p = at::logsumexp(joint, 1, true);
+  const at::Tensor log_p = log_sum_exp(joint, 1);
   tile.loss.unsqueeze(1).copy_(-log_p);
   if (!gradients) return;
 
   const at::Tensor latent = slot.latent.view({rows * K, embedding_});  // a row an expert
-  const at::Tensor posterior = (joint - log_p).exp(), scale = tile.scale.unsqueeze(1);
+  const at::Tensor posterior = exponential_(joint - log_p), scale = tile.scale.unsqueeze(1);
   const at::Tensor share = (scale * posterior).to(options_.dtype()).view({rows * K, 1});
   at::Tensor d_latent = d_latent_.narrow(0, 0, rows).view({rows * K, embedding_});
   if (words_.empty()) {
@@ -94,7 +95,7 @@ void MixtureOfSoftmaxes::end_tile(const Parameters& weights, const Tile& tile, S
   multiply(gradients->view("latent_weight"), d_pre.t(), tile.hidden, Accumulate::add);
   add_column_sums(gradients->view("latent_bias"), d_pre);
   if (share_.place > 0) return;
-  const at::Tensor d_prior = (scale * (slot.log_prior.exp() - posterior)).to(options_.dtype());
+  const at::Tensor d_prior = (scale * (exponential_(slot.log_prior.clone()) - posterior)).to(options_.dtype());
   multiply(tile.d_hidden, d_prior, weights.view("prior_weight"), Accumulate::add);
   multiply(gradients->view("prior_weight"), d_prior.t(), tile.hidden, Accumulate::add);
   add_column_sums(gradients->view("prior_bias"), d_prior);
@@ -143,8 +144,8 @@ at::Tensor MixtureOfSoftmaxes::log_probabilities(const Parameters& weights, cons
     const at::Tensor latent = slots_.front().latent_memory.narrow(0, 0, count);
     const at::Tensor log_prior = experts(weights, hidden.narrow(0, row, count), {}, latent);
     const at::Tensor logits = at::addmm(weights.view("decoder_bias"), latent.view({count * experts_, embedding_}), weights.view("embedding").t());
-    const at::Tensor each = at::log_softmax(logits, 1).view({count, experts_, vocabulary_});
-    result.narrow(0, row, count).copy_(at::logsumexp(each + log_prior.to(options_.dtype()).unsqueeze(2), 1));
+    const at::Tensor each = log_softmax(logits).view({count, experts_, vocabulary_});
+    result.narrow(0, row, count).copy_(log_sum_exp(each + log_prior.to(options_.dtype()).unsqueeze(2), 1).squeeze(1));
   }
   return result;
 }

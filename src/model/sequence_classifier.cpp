@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/time_span.h"
+#include "model/elementary.h"
 #include "model/launch.h"
 
 namespace trellis {
@@ -23,7 +24,7 @@ at::Tensor SequenceClassifier::forward(const Parameters& weights, const Labelled
   const TimeSpan timed("loss");
   at::Tensor logits = at::addmm(weights.view("linear_bias"), stack_.output(), weights.view("linear_weight").t());
   if (const at::Tensor mask = DropoutMasks::of(masks.outputs, 0); mask.defined()) logits.mul_(mask);
-  log_probabilities_ = at::log_softmax(logits, 1);
+  log_probabilities_ = log_softmax(logits);
   labels_ = on_device(batch.labels, logits.device());
   const at::Tensor of_label = log_probabilities_.gather(1, labels_.view({-1, 1}));
   return at::stack({of_label.to(at::kDouble).sum().neg_(), log_probabilities_.argmax(1).eq(labels_).sum().to(at::kDouble)});
@@ -34,7 +35,7 @@ at::Tensor SequenceClassifier::forward_backward(const Parameters& weights, const
   gradients.flat().zero_();
   if (batch.lanes == 0) return no_sums();
   const at::Tensor sums = forward(weights, batch, masks);
-  at::Tensor d_logits = log_probabilities_.exp();
+  at::Tensor d_logits = exponential_(log_probabilities_.clone());
   d_logits.scatter_add_(1, labels_.view({-1, 1}), at::full({batch.lanes, 1}, -1, d_logits.options()));
   d_logits.mul_(1.0 / static_cast<double>(all_sequences));
   if (const at::Tensor mask = DropoutMasks::of(masks.outputs, 0); mask.defined()) d_logits.mul_(mask);

@@ -1,5 +1,6 @@
 #include "model/striped_cross_entropy.h"
 
+#include "model/elementary.h"
 #include "model/launch.h"
 
 namespace trellis {
@@ -75,7 +76,7 @@ void StripedCrossEntropy::end(const at::Tensor& loss, const at::Tensor& scale) {
   const at::Tensor largest = all.select(2, 0), sums = all.select(2, 1), at_target = all.select(2, 2);
   // relative to the largest of all ranks, and in rank order: the same bits on every rank
   const at::Tensor top = largest.amax(0);
-  const at::Tensor log_normaliser = (sums * (largest - top).exp_()).sum(0).log_().add_(top);
+  const at::Tensor log_normaliser = logarithm_((sums * exponential_((largest - top).contiguous())).sum(0)).add_(top);
   at::Tensor result = loss;
   at::sub_out(result, log_normaliser, at_target.sum(0));
   if (scale.defined()) gradient(logits_, targets_, numbers_, log_normaliser, scale);

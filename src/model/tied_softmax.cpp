@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/time_span.h"
+#include "model/elementary.h"
 #include "model/launch.h"
 
 namespace trellis {
@@ -145,7 +146,7 @@ at::Tensor TiedSoftmax::log_probabilities(const Parameters& weights, const at::T
   const auto of_span = [&](const Span& columns) {
     const at::Tensor logits = at::empty({hidden.size(0), columns.classes()}, options_);
     compute_logits(weights, columns, hidden, logits);
-    return at::log_softmax(logits, 1);
+    return log_softmax(logits);
   };
   const at::Tensor of_head = of_span(span(0));
   const std::int64_t head_words = span(0).words.size();

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/errors.h"
+#include "plan/elementary.h"
 #include "plan/random.h"
 
 namespace trellis {
@@ -80,7 +81,7 @@ const std::vector<TokenSampler::Candidate>& TokenSampler::candidates(std::span<c
                          })->log_probability;
   for (Candidate& candidate : candidates_) {
     const double below = candidate.log_probability - largest;
-    candidate.weight = below == 0 ? 1 : std::exp(below / rule_.temperature);
+    candidate.weight = below == 0 ? 1 : exponential(below / rule_.temperature);
   }
   if (rule_.top_p < 1) keep_share(rule_.top_p);
   return candidates_;

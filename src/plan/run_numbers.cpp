@@ -1,14 +1,13 @@
 #include "plan/run_numbers.h"
 
-#include <cmath>
-
+#include "plan/elementary.h"
 #include "plan/vocabulary_stripes.h"
 
 namespace trellis {
 
 std::vector<double> zipf_shares(std::int64_t vocabulary, const std::vector<std::int64_t>& cutoffs) {
   const VocabularyStripes clusters(vocabulary, cutoffs, 1);
-  const auto mass = [](std::int64_t words) { return std::log((static_cast<double>(words) + 2.2) / 2.2); };  // integral from rank 1/2
+  const auto mass = [](std::int64_t words) { return logarithm((static_cast<double>(words) + 2.2) / 2.2); };  // integral from rank 1/2
   std::vector<double> shares;
   for (std::int64_t cluster = 0; cluster < clusters.clusters(); ++cluster) {
     const Range words = clusters.words(cluster);

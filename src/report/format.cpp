@@ -3,6 +3,8 @@
 #include <cmath>
 #include <fmt/core.h>
 
+#include "plan/elementary.h"
+
 namespace trellis {
 
 std::string format_duration(double seconds) {
@@ -50,7 +52,7 @@ std::string format_loss(double nats) {
 }
 
 std::string format_perplexity(double loss_nats) {
-  const double perplexity = std::exp(loss_nats);
+  const double perplexity = exponential(loss_nats);
   if (std::isnan(perplexity)) return "nan";
   if (perplexity < 99.995) return fmt::format("{:.2f}", perplexity);
   return perplexity < 1e6 ? fmt::format("{:.1f}", perplexity) : fmt::format("{:.3g}", perplexity);

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <fcntl.h>
 #include <nlohmann/json.hpp>
 #include <string_view>
 #include <unistd.h>
 
 #include "base/version.h"
+#include "plan/elementary.h"
 
 namespace trellis {
 namespace {
@@ -30,7 +30,7 @@ void add_loss(Json& json, double loss_nats, const std::optional<double>& accurac
   if (accuracy) {
     json["accuracy"] = *accuracy;
   } else {
-    json["perplexity"] = std::exp(loss_nats);
+    json["perplexity"] = exponential(loss_nats);
   }
 }
 

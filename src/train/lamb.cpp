@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "model/launch.h"
+#include "plan/elementary.h"
 #include "train/rank_sums.h"
 
 namespace trellis {
@@ -47,7 +48,6 @@ Lamb::Lamb(const ParameterLayout& layout, at::TensorOptions options, VocabularyG
 
 void Lamb::update(const OptimizerRule& rule, Parameters& weights, const Parameters& gradients, Parameters& mean, Parameters& variance,
                   const at::Tensor& gradient_scale, double learning_rate, std::int64_t step) {
-  const double steps = static_cast<double>(step);
   with_element_type(weights.flat().scalar_type(), [&]<class T>() {
     const LambUpdate<T> args{.weights = weights.flat().mutable_data_ptr<T>(),
                              .gradient = gradients.flat().const_data_ptr<T>(),
@@ -63,8 +63,8 @@ void Lamb::update(const OptimizerRule& rule, Parameters& weights, const Paramete
                              .beta2 = static_cast<T>(rule.beta2),
                              .beta1_complement = static_cast<T>(1 - rule.beta1),
                              .beta2_complement = static_cast<T>(1 - rule.beta2),
-                             .mean_correction = static_cast<T>(1 / (1 - std::pow(rule.beta1, steps))),
-                             .variance_correction = static_cast<T>(std::sqrt(1 - std::pow(rule.beta2, steps))),
+                             .mean_correction = static_cast<T>(1 / (1 - whole_power(rule.beta1, step))),
+                             .variance_correction = static_cast<T>(std::sqrt(1 - whole_power(rule.beta2, step))),
                              .epsilon = static_cast<T>(rule.epsilon),
                              .learning_rate = static_cast<T>(learning_rate)};
     const auto& kernels = kernels_for<T>(weights.flat().device());

@@ -5,6 +5,7 @@
 
 #include "base/time_span.h"
 #include "model/launch.h"
+#include "plan/elementary.h"
 #include "train/rank_sums.h"
 
 namespace trellis {
@@ -62,7 +63,6 @@ void Optimizer::update(Parameters& weights, const Parameters& gradients, const a
       if (average_) average_->flat().lerp_(flat, averaging_share(++averaged_updates_));
       return;
     }
-    const double steps = static_cast<double>(step);
     const AdamUpdate<T> args{
         .weights = flat.mutable_data_ptr<T>(),
         .gradient = gradients.flat().const_data_ptr<T>(),
@@ -73,8 +73,8 @@ void Optimizer::update(Parameters& weights, const Parameters& gradients, const a
         .beta2 = static_cast<T>(rule_.beta2),
         .beta1_complement = static_cast<T>(1 - rule_.beta1),
         .beta2_complement = static_cast<T>(1 - rule_.beta2),
-        .step_size = static_cast<T>(learning_rate / (1 - std::pow(rule_.beta1, steps))),
-        .variance_correction = static_cast<T>(std::sqrt(1 - std::pow(rule_.beta2, steps))),
+        .step_size = static_cast<T>(learning_rate / (1 - whole_power(rule_.beta1, step))),
+        .variance_correction = static_cast<T>(std::sqrt(1 - whole_power(rule_.beta2, step))),
         .epsilon = static_cast<T>(rule_.epsilon)};
     launch(flat.device(), kernels_for<T>(flat.device()).adam_update, args, all, kGrainElements);
   });

@@ -9,12 +9,26 @@
 namespace trellis::TRELLIS_ISA {
 namespace {
 
-#include "kernels/cpu/vector_math.h"
-#include "kernels/cpu/lamb.h"
+// a b + c, rounded once where the instruction set has an instruction for it. The compiler itself fuses nothing
+// (-ffp-contract=off), so that all of them give the same bits.
+[[gnu::always_inline]] inline float multiply_add(float a, float b, float c) {
+#ifdef __FMA__
+  return __builtin_fmaf(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+[[gnu::always_inline]] inline double multiply_add(double a, double b, double c) {
+#ifdef __FMA__
+  return __builtin_fma(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
 
-extern "C" double log(double) noexcept;
-extern "C" double exp(double) noexcept;
+#include "plan/vector_math.h"
 
+#include "kernels/cpu/interleaved_sum.h"
 template <class T>
 inline T widened(T value) {
   return value;
@@ -39,6 +53,7 @@ inline void store(BFloat16& into, float value) {
 constexpr std::int64_t kBlock = 256;  // channels worked on at once, in registers and the first-level cache
 
 #include "kernels/cpu/gate_loops.h"
+#include "kernels/cpu/lamb.h"
 #include "kernels/cpu/split_rows.h"
 
 // Four words a block, so whole blocks are worked on; `values` gets count of them from word `first` on.
@@ -94,18 +109,14 @@ void effective_kernel_forward(const EffectiveKernelForward<A>& k, Range rows, vo
     if (k.gain) {
       T squares = 0;
       for_row_blocks(k.mask, row, k.taps, k.channels, [&](std::int64_t first, std::int64_t last, const T* mask) {
-        T sum = 0;
         if (mask) {
-#pragma omp simd reduction(+ : sum)
-          for (std::int64_t n = first; n < last; ++n) {
+          squares += interleaved_sum<T>(first, last, [=](std::int64_t n) {
             const T u = v[n] * mask[n - first];
-            sum += u * u;
-          }
+            return u * u;
+          });
         } else {
-#pragma omp simd reduction(+ : sum)
-          for (std::int64_t n = first; n < last; ++n) sum += v[n] * v[n];
+          squares += interleaved_sum<T>(first, last, [=](std::int64_t n) { return v[n] * v[n]; });
         }
-        squares += sum;
       });
       factor = squares > 0 ? k.gain[row] / static_cast<T>(__builtin_sqrt(static_cast<double>(squares))) : T(0);
     }
@@ -129,18 +140,11 @@ void effective_kernel_backward(const EffectiveKernelBackward<T>& k, Range rows, 
     if (k.gain) {
       T squares = 0, product = 0;
       for_row_blocks(k.mask, row, k.taps, k.channels, [&](std::int64_t first, std::int64_t last, const T* mask) {
-        T square_sum = 0, product_sum = 0;
-        if (mask) {
-#pragma omp simd reduction(+ : square_sum, product_sum)
-          for (std::int64_t n = first; n < last; ++n) {
-            const T u = v[n] * mask[n - first];
-            square_sum += u * u, product_sum += d[n] * u;
-          }
-        } else {
-#pragma omp simd reduction(+ : square_sum, product_sum)
-          for (std::int64_t n = first; n < last; ++n) square_sum += v[n] * v[n], product_sum += d[n] * v[n];
-        }
-        squares += square_sum, product += product_sum;
+        const TwoSums<T> sums = mask ? two_interleaved_sums<T>(first, last, [=](std::int64_t n) -> TwoSums<T> {
+          const T u = v[n] * mask[n - first];
+          return {u * u, d[n] * u};
+        }) : two_interleaved_sums<T>(first, last, [=](std::int64_t n) -> TwoSums<T> { return {v[n] * v[n], d[n] * v[n]}; });
+        squares += sums.first, product += sums.second;
       });
       const T inverse = squares > 0 ? T(1) / static_cast<T>(__builtin_sqrt(static_cast<double>(squares))) : T(0);
       k.d_gain[row] = product * inverse;
@@ -220,32 +224,34 @@ double exponentials(T* __restrict logits, std::int64_t classes, T largest) {
   double total = 0;
   for (std::int64_t first = 0; first < classes; first += kSumBlock) {
     const std::int64_t last = first + kSumBlock < classes ? first + kSumBlock : classes;
-    T sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (std::int64_t n = first; n < last; ++n) {
-      const T e = exponential(logits[n] - largest);
+    total += static_cast<double>(interleaved_sum<T>(first, last, [=](std::int64_t n) {
+      const T e = falling_exponential(logits[n] - largest);
       if constexpr (Keep) logits[n] = e;
-      sum += e;
-    }
-    total += static_cast<double>(sum);
+      return e;
+    }));
   }
   return total;
 }
 
 template <class T>
 void cross_entropy(const CrossEntropy<T>& k, Range rows, void*) {
-  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
-    T* __restrict const logits = k.logits + row * k.stride;
-    T largest = logits[0];
-#pragma omp simd reduction(max : largest)
-    for (std::int64_t n = 0; n < k.classes; ++n) largest = logits[n] > largest ? logits[n] : largest;
-    const T at_target = logits[k.targets[row]];
-    const double total = k.scale ? exponentials<true>(logits, k.classes, largest) : exponentials<false>(logits, k.classes, largest);
-    k.loss[row] = log(total) + static_cast<double>(largest - at_target);
-    if (!k.scale) continue;
-    const T factor = static_cast<T>(static_cast<double>(k.scale[row]) / total);
-    for (std::int64_t n = 0; n < k.classes; ++n) logits[n] *= factor;
-    logits[k.targets[row]] -= k.scale[row];
+  for (std::int64_t begin = rows.begin; begin < rows.end; begin += kBlock) {
+    const std::int64_t end = begin + kBlock < rows.end ? begin + kBlock : rows.end;
+    double totals[kBlock], below[kBlock];  // sum of exp(logit - largest), largest - target's logit
+    for (std::int64_t row = begin; row < end; ++row) {
+      T* __restrict const logits = k.logits + row * k.stride;
+      const T largest = largest_of(logits, k.classes), at_target = logits[k.targets[row]];
+      const double total = k.scale ? exponentials<true>(logits, k.classes, largest) : exponentials<false>(logits, k.classes, largest);
+      totals[row - begin] = total;
+      below[row - begin] = static_cast<double>(largest - at_target);
+      if (!k.scale) continue;
+      const T factor = static_cast<T>(static_cast<double>(k.scale[row]) / total);
+      for (std::int64_t n = 0; n < k.classes; ++n) logits[n] *= factor;
+      logits[k.targets[row]] -= k.scale[row];
+    }
+    double* const loss = k.loss + begin;
+#pragma omp simd
+    for (std::int64_t n = 0; n < end - begin; ++n) loss[n] = logarithm(totals[n]) + below[n];
   }
 }
 
@@ -287,12 +293,9 @@ template <class T>
 void squared_norm(const T* values, std::int64_t count, double* sums, Range blocks, void*) {
   for (std::int64_t block = blocks.begin; block < blocks.end; ++block) {
     const std::int64_t end = (block + 1) * kNormBlock < count ? (block + 1) * kNormBlock : count;
-    double sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (std::int64_t n = block * kNormBlock; n < end; ++n) {
-      sum += static_cast<double>(values[n]) * static_cast<double>(values[n]);
-    }
-    sums[block] = sum;
+    sums[block] = interleaved_sum<double>(block * kNormBlock, end, [=](std::int64_t n) {
+      return static_cast<double>(values[n]) * static_cast<double>(values[n]);
+    });
   }
 }
 
@@ -349,6 +352,20 @@ void level_sums(const LevelSums<A>& k, Range elements, void*) {
   }
 }
 
+template <class T>
+void apply_function(const ApplyFunction<T>& k, Range elements, void*) {
+  const auto apply = [&](auto function) {
+    T* __restrict const values = k.values;
+    for (std::int64_t n = elements.begin; n < elements.end; ++n) values[n] = function(values[n]);
+  };
+  switch (k.function) {
+    case ElementFunction::exponential: return apply([](T x) { return exponential(x); });
+    case ElementFunction::logarithm: return apply([](T x) { return logarithm(x); });
+    case ElementFunction::hyperbolic_tangent: return apply([](T x) { return hyperbolic_tangent(x); });
+    case ElementFunction::logistic: return apply([](T x) { return logistic(x); });
+  }
+}
+
 }  // namespace
 
 template <class A>
@@ -377,7 +394,8 @@ KernelTable<A> kernel_table() {
           widen_rows<A>,
           column_sums<A>,
           level_sums<A>,
-          split_rows};
+          split_rows,
+          apply_function<T>};
 }
 template KernelTable<float> kernel_table<float>();
 template KernelTable<double> kernel_table<double>();

@@ -20,9 +20,11 @@ void gates_forward(const GatesForward<A>& k, Range rows, void*) {
         const std::int64_t last = first + kBlock < S ? first + kBlock : S;
         T h[kBlock], a[4][kBlock];  // sums of up to three terms, not rounded on the way
         for (std::int64_t q = 0; q < 4; ++q) {
-          for (std::int64_t n = first; n < last; ++n) a[q][n - first] = widened(gate[q * S + n]) + bias[q * S + n];
-          if (!injection) continue;
-          for (std::int64_t n = first; n < last; ++n) a[q][n - first] += widened(injection[q * S + n]);
+          if (injection) {
+            for (std::int64_t n = first; n < last; ++n) a[q][n - first] = widened(gate[q * S + n]) + bias[q * S + n] + widened(injection[q * S + n]);
+          } else {
+            for (std::int64_t n = first; n < last; ++n) a[q][n - first] = widened(gate[q * S + n]) + bias[q * S + n];
+          }
         }
 #pragma omp simd
         for (std::int64_t n = first; n < last; ++n) {
@@ -30,7 +32,7 @@ void gates_forward(const GatesForward<A>& k, Range rows, void*) {
           const T o = logistic(a[1][n - first]);
           const T g = hyperbolic_tangent(a[2][n - first]);
           const T f = logistic(a[3][n - first]);
-          const T c = f * previous[n] + i * g;
+          const T c = multiply_add(f, previous[n], i * g);
           store(gate[n], i), store(gate[S + n], o), store(gate[2 * S + n], g), store(gate[3 * S + n], f);
           cell[n] = c;
           h[n - first] = o * hyperbolic_tangent(c);
@@ -90,10 +92,10 @@ void gates_backward(const GatesBackward<A>& k, Range rows, void*) {
           const T i = widened(gate[n]), o = widened(gate[S + n]), g = widened(gate[2 * S + n]), f = widened(gate[3 * S + n]);
           const T tanh_c = hyperbolic_tangent(cell[n]);
           const T dh_n = dh[n - first];
-          const T dc_n = dc[n - first] + dh_n * o * (T(1) - tanh_c * tanh_c);
+          const T dc_n = multiply_add(dh_n * o, multiply_add(-tanh_c, tanh_c, T(1)), dc[n - first]);
           da[0][n - first] = dc_n * g * i * (T(1) - i);
           da[1][n - first] = dh_n * tanh_c * o * (T(1) - o);
-          da[2][n - first] = dc_n * i * (T(1) - g * g);
+          da[2][n - first] = dc_n * i * multiply_add(-g, g, T(1));
           da[3][n - first] = dc_n * previous[n] * f * (T(1) - f);
           dc[n - first] = dc_n * f;
         }

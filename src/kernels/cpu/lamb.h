@@ -13,24 +13,23 @@ void lamb_moments(const LambUpdate<T>& k, Range blocks, void*) {
   const T* __restrict const g = k.gradient;
   T* __restrict const m = k.mean;
   T* __restrict const v = k.variance;
-  const T inverse_correction = T(1) / k.variance_correction, scale = static_cast<T>(*k.gradient_scale);
+  // by value, since a store to the moments might change what k refers to, as far as the compiler knows
+  const T scale = static_cast<T>(*k.gradient_scale), inverse_correction = T(1) / k.variance_correction, mean_correction = k.mean_correction;
+  const T beta1_complement = k.beta1_complement, beta2 = k.beta2, beta2_complement = k.beta2_complement, epsilon = k.epsilon;
   if (scale != scale) return;
   for (std::int64_t b = blocks.begin; b < blocks.end; ++b) {
     const T decay = k.tensors[k.blocks[b].tensor].decayed ? k.weight_decay : T(0);
-    double weight_sum = 0, direction_sum = 0;
-#pragma omp simd reduction(+ : weight_sum, direction_sum)
-    for (std::int64_t n = k.blocks[b].begin; n < k.blocks[b].end; ++n) {
+    const auto sums = two_interleaved_sums<double>(k.blocks[b].begin, k.blocks[b].end, [=](std::int64_t n) -> TwoSums<double> {
       const T d = scale * g[n];
-      const T mean = m[n] + k.beta1_complement * (d - m[n]);
-      const T variance = k.beta2 * v[n] + k.beta2_complement * d * d;
+      const T mean = m[n] + beta1_complement * (d - m[n]);
+      const T variance = beta2 * v[n] + beta2_complement * d * d;
       m[n] = mean;
       v[n] = variance;
-      const T u = mean * k.mean_correction / (square_root(variance) * inverse_correction + k.epsilon) + decay * w[n];
-      weight_sum += static_cast<double>(w[n]) * static_cast<double>(w[n]);
-      direction_sum += static_cast<double>(u) * static_cast<double>(u);
-    }
-    k.weight_sums[b] = weight_sum;
-    k.direction_sums[b] = direction_sum;
+      const T u = mean * mean_correction / (square_root(variance) * inverse_correction + epsilon) + decay * w[n];
+      return {static_cast<double>(w[n]) * static_cast<double>(w[n]), static_cast<double>(u) * static_cast<double>(u)};
+    });
+    k.weight_sums[b] = sums.first;
+    k.direction_sums[b] = sums.second;
   }
 }
 
