@@ -7,8 +7,9 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154  # root and the exit codes come from common.sh
 
-libtorch_least=2.11   # promised
-libtorch_newer=2.12   # from here on: a warning
+libtorch_least=2.11   # the oldest that is promised
+libtorch_newest=2.15  # the newest
+libtorch_newer=2.16   # from here on: a warning
 cuda_release=13       # what the pinned CUDA variant is built for
 
 libtorch_wheel_list=${TRELLIS_LIBTORCH_WHEELS:-$root/launch/libtorch_wheels.txt}
@@ -64,7 +65,7 @@ use_given_libtorch() {
     fail "$exit_wrong_setting" "the LibTorch at '$libtorch' is $version, but $libtorch_least is needed" "use LibTorch $libtorch_least, or have it fetched: leave --libtorch and TRELLIS_LIBTORCH away"
   fi
   if ! version_below "$version" "$libtorch_newer"; then
-    warn "the LibTorch at '$libtorch' is $version; $libtorch_least is promised, and c10d has no stable interface"
+    warn "the LibTorch at '$libtorch' is $version; $libtorch_least to $libtorch_newest are promised, and c10d has no stable interface"
   fi
   if [ "$variant" = cuda ] && [ ! -e "$libtorch/lib/libtorch_cuda.so" ]; then
     note "the LibTorch at $libtorch has no CUDA: building for the CPU only"

@@ -11,7 +11,7 @@
 #include <optional>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
-#include "base/errors.h"
+#include "base/current_error.h"
 #include "comm/node.h"
 #include "mpi/agreement.h"
 
@@ -54,6 +54,13 @@ std::string own_address() {
   return address.empty() ? host : address;
 }
 
+// The exception being handled, of c10d, as an error that says what was tried; a want of memory or threads stays what it is.
+[[noreturn]] void throw_of_store(const std::string& tried, const std::string& where, const std::string& fix) {
+  const Error error = current_error();
+  if (error.code() != ExitCode::internal) throw error;
+  throw InternalError(tried + ": " + error.fact(), where, fix);
+}
+
 }  // namespace
 
 c10::intrusive_ptr<c10d::Store> make_store(const Communicator& communicator, const std::string& address,
@@ -71,8 +78,8 @@ c10::intrusive_ptr<c10d::Store> make_store(const Communicator& communicator, con
     options.port = 0;  // any free one
     try {
       store = c10::make_intrusive<c10d::TCPStore>(host, options);
-    } catch (const std::exception& error) {
-      throw InternalError(fmt::format("the rendezvous store cannot be started: {}", error.what()), host, "");
+    } catch (...) {
+      throw_of_store("the rendezvous store cannot be started", host, "");
     }
   });
   host = communicator.broadcast(host, server);
@@ -83,9 +90,9 @@ c10::intrusive_ptr<c10d::Store> make_store(const Communicator& communicator, con
     options.port = static_cast<std::uint16_t>(port);
     try {
       store = c10::make_intrusive<c10d::TCPStore>(host, options);
-    } catch (const std::exception& error) {
-      throw InternalError(fmt::format("rank {}'s rendezvous store cannot be reached: {}", server, error.what()),
-                          fmt::format("{}:{}", host, port), "check that the nodes reach each other over TCP at this address");
+    } catch (...) {
+      throw_of_store(fmt::format("rank {}'s rendezvous store cannot be reached", server), fmt::format("{}:{}", host, port),
+                     "check that the nodes reach each other over TCP at this address");
     }
   });
   return store;

@@ -19,10 +19,12 @@ say_test "presets, targets and the way to LibTorch reach cmake"
 run 0 "${build[@]}" --cpu
 all=$(calls)
 called "--preset release" && called "-DTRELLIS_LIBTORCH=$scratch/libtorch" && called "-DTRELLIS_CUDA=OFF" && called "--build $clone/build"
+called "-DTRELLIS_WERROR=OFF"
 called_not "--target"
 says "the programs are in $clone/build/bin"
-run 0 "${build[@]}" --cpu --preset asan-ubsan trellis parity
+run 0 "${build[@]}" --cpu --strict --preset asan-ubsan trellis parity
 all=$(calls)
+called "-DTRELLIS_WERROR=ON"
 called "--preset asan-ubsan" && called "--build $clone/build-asan-ubsan" && called "--target trellis parity"
 
 say_test "MPI_HOME, HDF5_ROOT and CMAKE_PREFIX_PATH reach cmake, and a changed one starts cmake's cache afresh"

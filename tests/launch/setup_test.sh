@@ -111,9 +111,9 @@ says "LibTorch 2.11.1 is in $scratch/site/torch"
 says_not downloads warning
 run 0 env TRELLIS_LIBTORCH="$scratch/site" "${setup[@]}"
 says "is in $scratch/site/torch"
-fake_libtorch "$scratch/newer" 2.12.0
+fake_libtorch "$scratch/newer" 2.16.0
 run 0 "${setup[@]}" --libtorch "$scratch/newer"
-says "warning" "is 2.12.0; 2.11 is promised"
+says "warning" "is 2.16.0; 2.11 to 2.15 are promised"
 
 say_test "an existing LibTorch: refused when too old (78), unlabelled (78) or not there (66)"
 fake_libtorch "$scratch/older" 2.9.1

@@ -50,9 +50,15 @@ for kilobytes in 450000 560000 700000 800000; do
   code=$?
   case $code in
     0 | 76 | 78) ;;
+    2) grep -q "out of dynamic memory in opal" memory.log || fail "$kilobytes kB of memory: exit code 2" ;;  # Open MPI's own end
     *) fail "$kilobytes kB of memory: exit code $code"; cat memory.log ;;
   esac
 done
+
+# no thread for LibTorch's own, of which the first is the rendezvous store's
+cc -shared -fPIC -O1 -o no_threads_for.so "$SOURCE_DIR/tests/train/no_threads_for.c" -ldl || exit 1
+expect 78 mpirun -n 2 env NO_THREADS_FOR=libtorch_cpu LD_PRELOAD="$work/no_threads_for.so" "${command[@]}" --run threads train.steps=2
+says "the system gives this process no more threads"
 
 # the end is told by whoever can: by rank 0 of what all ranks know, else by the rank that ends the job, or by the watchdog
 rm -rf error
