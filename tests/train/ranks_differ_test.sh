@@ -19,11 +19,11 @@ apart() {
   shift
   for rank in 0 1 2; do
     [ "$rank" = 0 ] || jobs+=(:)
-    if [ "$rank" = "$odd" ]; then jobs+=(-n 1 "${common[@]}" "$@"); else jobs+=(-n 1 "${common[@]}" "${usual[@]}"); fi
+    if [ "$rank" = "$odd" ]; then jobs+=("${common[@]}" "$@"); else jobs+=("${common[@]}" "${usual[@]}"); fi
   done
   rm -rf new
   begun=$(date +%s%N)
-  refuse "$code" "$text" timeout "$limit" mpirun "${jobs[@]}"
+  refuse "$code" "$text" each_rank "${jobs[@]}"
   took=$((($(date +%s%N) - begun) / 1000000))
   [ "$took" -le "$longest" ] || longest=$took
   [ "$took" -ge "$quickest" ] || quickest=$took
@@ -48,14 +48,14 @@ apart 1 78 "the ranks differ in mesh.timeout: ranks 0, 2: 300; rank 1: 20" "${tr
 sed 's/kernel_std = 0.1/kernel_std = 0.2/' small.ini > other.ini
 apart 2 78 "the ranks differ in model.kernel_std: ranks 0-1: 0.1; rank 2: 0.2" "$trellis" train --data text --run new train.steps=4 \
   -- --config small.ini -- --config other.ini
-expect 0 mpirun -n 2 "${training[@]}" train.threads=1 : -n 1 "${training[@]}" train.threads=2 data.prefetch=7  # a machine's own affair
+expect 0 each_rank "${training[@]}" train.threads=1 : "${training[@]}" train.threads=1 : "${training[@]}" train.threads=2 data.prefetch=7  # a machine's own affair
 rm -r new
 
 # --- the corpus: each file of it, also where each rank has a copy of its own ---
 of_corpus() { apart 2 "$1" "$2" "$trellis" train --config small.ini --run new train.steps=4 -- --data text -- --data "$3"; }
 again() { "$BUILD_BIN/trellis-preprocess" text --vocabulary text --train "$1" --valid "$2" --test "$3" --output "$4" "${@:5}" > /dev/null || fail "no corpus $4"; }
 cp -r text copied
-expect 0 mpirun -n 2 "${training[@]}" : -n 1 "$trellis" train --config small.ini --data copied --run new train.steps=4
+expect 0 each_rank "${training[@]}" : "${training[@]}" : "$trellis" train --config small.ini --data copied --run new train.steps=4
 rm -r new
 tac text.train > backwards.txt
 again backwards.txt text.valid text.test trained && of_corpus 65 "the ranks differ in the corpus's split 'train': ranks 0-1: 1631 tokens in 1 shard(s), hash" trained
@@ -99,16 +99,15 @@ apart 2 2 "unknown flag '--profil'" "${training[@]}" -- -- --profil 1:2
 mkdir -p here there && cp -r text small.ini there && cp -r text small.ini here
 rm -rf new
 command=(--config small.ini --data text --run new train.steps=4)
-refuse 78 "the ranks do not share the run directory: what rank 0 has made in it, rank 2 does not see" timeout "$limit" \
-  mpirun -n 2 -wdir "$work/here" "$trellis" train "${command[@]}" : -n 1 -wdir "$work/there" "$trellis" train "${command[@]}"
+refuse 78 "the ranks do not share the run directory: what rank 0 has made in it, rank 2 does not see" each_rank \
+  env -C here "$trellis" train "${command[@]}" : env -C here "$trellis" train "${command[@]}" : env -C there "$trellis" train "${command[@]}"
 says "$work/here/new; rank 2: $(hostname):$work/there/new"
 holds_only here/new run.lock
 # the run is shared, but its checkpoints lie elsewhere
 mkdir -p shared/new && ln -s /proc/self/cwd/../local shared/new/checkpoints
 mkdir -p a/b c/d a/local c/local
-refuse 78 "the ranks do not share the run directory" timeout "$limit" mpirun -n 2 -wdir "$work/a/b" "$trellis" train --config "$work/small.ini" \
-  --data "$work/text" --run "$work/shared/new" train.steps=4 : -n 1 -wdir "$work/c/d" "$trellis" train --config "$work/small.ini" --data "$work/text" \
-  --run "$work/shared/new" train.steps=4
+command=("$trellis" train --config "$work/small.ini" --data "$work/text" --run "$work/shared/new" train.steps=4)
+refuse 78 "the ranks do not share the run directory" each_rank env -C a/b "${command[@]}" : env -C a/b "${command[@]}" : env -C c/d "${command[@]}"
 says "shared/new/checkpoints"
 
 # --- the other commands ---
@@ -119,7 +118,7 @@ apart 2 78 "the ranks differ in --lanes: ranks 0-1: 3; rank 2: 4" "${evaluating[
 apart 2 78 "the ranks differ in --split: ranks 0-1: test; rank 2: valid" "${evaluating[@]}" --run trained-run -- -- --split valid
 apart 2 65 "the ranks differ in the checkpoint: ranks 0-1: step 2, manifest" "${evaluating[@]}" -- --checkpoint same -- --checkpoint another
 apart 2 65 "the ranks differ in the corpus's split 'train'" "$trellis" evaluate --run trained-run -- --data text -- --data trained
-expect 0 mpirun -n 1 "${evaluating[@]}" --checkpoint same --lanes 3 : -n 1 "${evaluating[@]}" --checkpoint trained-run/checkpoints/step-0000000002 --lanes 3 --threads 2
+expect 0 each_rank "${evaluating[@]}" --checkpoint same --lanes 3 : "${evaluating[@]}" --checkpoint trained-run/checkpoints/step-0000000002 --lanes 3 --threads 2
 expect 0 "$trellis" checkpoint export --run trained-run --weights one.safetensors && expect 0 "$trellis" checkpoint export --run more --weights other.safetensors
 apart 2 65 "the ranks differ in the weights that were read: ranks 0-1: hash" "$trellis" checkpoint import --config small.ini --data text --run new \
   -- --weights one.safetensors -- --weights other.safetensors
@@ -129,7 +128,7 @@ apart 2 65 "the ranks differ in FILE 1: ranks 0-1: plain.h5" "$BUILD_BIN/parity"
   -- "$SOURCE_DIR/tests/parity/weight_norm_aux.h5"
 # a rank that prints something and is gone, before the others can ask it
 rm -rf new
-timeout "$limit" mpirun -n 2 "${training[@]}" mesh.timeout=5 : -n 1 "${training[@]}" mesh.timeout=5 --print-config > output 2>&1
+each_rank "${training[@]}" mesh.timeout=5 : "${training[@]}" mesh.timeout=5 : "${training[@]}" mesh.timeout=5 --print-config > output 2>&1
 code=$?
 [ $code != 0 ] && [ $code != 124 ] || { fail "exit code $code where one rank only prints its settings"; tail -n 20 output; }
 [ "$quickest" -lt 5000 ] || fail "none was refused within 5 s"

@@ -43,6 +43,18 @@ ranks() {
   if [ "$count" = 1 ]; then timeout "$limit" "$@"; else timeout "$limit" mpirun -n "$count" "$@"; fi
 }
 
+# each_rank COMMAND... : COMMAND... : ...: ranks 0, 1, ..., each with a command of its own, in one job. mpirun's own way to say so ends
+# some releases of Open MPI 5.
+each_rank() {
+  local count=0 word
+  rm -f "$work"/words.*
+  for word in "$@"; do
+    if [ "$word" = : ]; then count=$((count + 1)); else printf '%s\0' "$word" >> "$work/words.$count"; fi
+  done
+  # shellcheck disable=SC2016  # the ranks' shells expand it
+  timeout "$limit" mpirun -n $((count + 1)) bash -c 'mapfile -d "" -t words < "$0.$OMPI_COMM_WORLD_RANK"; exec "${words[@]}"' "$work/words"
+}
+
 # expect CODE COMMAND...: the command must end with it; its output goes to $work/output
 expect() {
   local expected=$1 code
