@@ -4,7 +4,8 @@
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
+
+#include "tests/scratch_folder.h"
 
 namespace trellis {
 namespace {
@@ -16,8 +17,7 @@ using testing::HasSubstr;
 class SystemError : public testing::Test {
  protected:
   SystemError() {
-    std::string name = (fs::temp_directory_path() / "trellis-test-XXXXXX").string();
-    folder = ::mkdtemp(name.data());
+    fs::create_directory(folder);
     std::ofstream(folder / "file") << "text";
     fs::create_directory(folder / "inside");
     fs::create_symlink("nowhere", folder / "dangling");
@@ -25,7 +25,7 @@ class SystemError : public testing::Test {
     fs::create_symlink("inside", folder / "link");
   }
   ~SystemError() override { fs::remove_all(folder); }
-  fs::path folder;
+  const fs::path folder = scratch_folder() / "system_error";
 };
 
 TEST_F(SystemError, TellsAbsenceFromWhatCannotBeLookedAt) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "config/settings_table.h"
+#include "tests/scratch_folder.h"
 
 namespace trellis {
 namespace {
@@ -41,10 +42,9 @@ Settings everything_changed() {
 }
 
 std::filesystem::path write_file(const std::string& name, const std::string& text) {
-  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "trellis_settings_test";
-  std::filesystem::create_directories(folder);
-  std::ofstream(folder / name, std::ios::binary) << text;
-  return folder / name;
+  const std::filesystem::path path = scratch_folder() / name;
+  std::ofstream(path, std::ios::binary) << text;
+  return path;
 }
 
 }  // namespace trellis

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/errors.h"
+#include "tests/scratch_folder.h"
 
 namespace trellis {
 namespace {
@@ -44,12 +45,7 @@ class Limit {
 
 class LinesOfAFile : public testing::Test {
  protected:
-  LinesOfAFile() {
-    std::filesystem::create_directories(path.parent_path());
-    std::filesystem::remove(path);
-  }
-
-  const std::filesystem::path path = std::filesystem::path(testing::TempDir()) / "trellis_line_file_test" / "lines";
+  const std::filesystem::path path = scratch_folder() / "lines";
   std::vector<std::string> told;
   const Tell tell = [this](LogLevel, const std::string& message) { told.push_back(message); };
 };

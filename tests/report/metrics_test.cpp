@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "base/errors.h"
+#include "plan/elementary.h"
+#include "tests/scratch_folder.h"
 
 namespace trellis {
 namespace {
@@ -21,10 +23,8 @@ namespace {
 using Json = nlohmann::json;
 
 std::filesystem::path fresh_file(const std::string& name) {
-  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "trellis_metrics_test";
-  std::filesystem::create_directories(folder);
-  std::filesystem::remove(folder / name);
-  return folder / name;
+  std::filesystem::remove(scratch_folder() / name);
+  return scratch_folder() / name;
 }
 
 std::string text_of(const std::filesystem::path& path) {
@@ -92,7 +92,7 @@ TEST(Metrics, WritesOneObjectALineForEveryKindOfEvent) {
                              {"window", 9},
                              {"steps", 5},
                              {"loss_nats", 2.0},
-                             {"perplexity", std::exp(2.0)},
+                             {"perplexity", exponential(2.0)},
                              {"aux_loss", 3.5},
                              {"learning_rate", 0.002},
                              {"gradient_norm", 0.25},
@@ -105,7 +105,7 @@ TEST(Metrics, WritesOneObjectALineForEveryKindOfEvent) {
                              {"step", 10},
                              {"epoch", 1},
                              {"loss_nats", 1.0},
-                             {"perplexity", std::exp(1.0)},
+                             {"perplexity", exponential(1.0)},
                              {"tokens", 77},
                              {"seconds", 2.0},
                              {"best", true}}));

@@ -10,6 +10,8 @@
 #include <string>
 #include <sys/ioctl.h>
 
+#include "tests/scratch_folder.h"
+
 namespace trellis {
 namespace {
 
@@ -18,7 +20,7 @@ namespace fs = std::filesystem;
 // A /proc of two processes or three: a rank, whatever started it, and a launcher.
 class Proc {
  public:
-  explicit Proc(const std::string& name) : root_(fs::path(testing::TempDir()) / ("proc." + name)) { fs::remove_all(root_); }
+  explicit Proc(const std::string& name) : root_(scratch_folder() / name) {}
   ~Proc() { fs::remove_all(root_); }
   void add(int pid, const std::string& name, int parent, const std::string& command_line = "") {
     fs::create_directories(root_ / std::to_string(pid) / "fd");

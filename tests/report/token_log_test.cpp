@@ -1,20 +1,20 @@
 #include "report/token_log.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "base/errors.h"
+#include "tests/scratch_folder.h"
 
 namespace trellis {
 namespace {
 
 class TokenLogTest : public testing::Test {
  protected:
-  TokenLogTest() : path_(std::filesystem::path(testing::TempDir()) / ("token_log." + std::to_string(::getpid()))) { std::filesystem::remove(path_); }
+  TokenLogTest() : path_(scratch_folder() / "token_log") { std::filesystem::remove(path_); }
   ~TokenLogTest() override { std::filesystem::remove(path_); }
   std::filesystem::path path_;
 };

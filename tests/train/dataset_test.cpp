@@ -9,6 +9,7 @@
 
 #include "base/errors.h"
 #include "tests/corpus/corpus_fixture.h"
+#include "tests/scratch_folder.h"
 #include "tests/source_folder.h"
 #include "train/rank_facts.h"
 
@@ -21,8 +22,7 @@ using testing::HasSubstr;
 namespace fs = std::filesystem;
 
 fs::path scratch() {
-  const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-  const fs::path folder = fs::path(testing::TempDir()) / "trellis_dataset_test" / test->name();
+  const fs::path folder = scratch_folder() / testing::UnitTest::GetInstance()->current_test_info()->name();
   fs::remove_all(folder);
   return folder;
 }

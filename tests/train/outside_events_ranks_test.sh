@@ -62,7 +62,7 @@ says "the system gives this process no more threads"
 
 # the end is told by whoever can: by rank 0 of what all ranks know, else by the rank that ends the job, or by the watchdog
 rm -rf error
-expect 16 mpirun -n 2 "${command[@]}" --run error train.steps=5 optimizer.name=sgd optimizer.learning_rate=1e300 optimizer.clip=0
+expect 16 mpirun -n 2 "${command[@]}" --run error train.steps=5 optimizer.name=sgd optimizer.learning_rate=1e308 optimizer.clip=0
 last_event_of error | grep -q '"event":"stop".*"reason":"error","exit_code":16' || fail "a numeric error: the last event is $(last_event_of error)"
 begin_ranks 2 hung "${command[@]}" --run hung "${endless[@]}" mesh.timeout=2
 wait_until "$limit" has_step hung 5

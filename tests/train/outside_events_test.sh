@@ -149,7 +149,7 @@ kill -TERM "$process"
 ended 75 planning
 
 # --- an error's end is told, too ---
-expect 16 train 1 error train.steps=5 optimizer.name=sgd optimizer.learning_rate=1e300 optimizer.clip=0
+expect 16 train 1 error train.steps=5 optimizer.name=sgd optimizer.learning_rate=1e308 optimizer.clip=0
 last_event_of error | grep -q '"event":"stop".*"reason":"error","exit_code":16' || fail "a numeric error: the last event is $(last_event_of error)"
 
 finish "whatever happens outside, nothing is lost"
