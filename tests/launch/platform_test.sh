@@ -29,6 +29,7 @@ printf '%s\n' "\$@" >>"$scratch/calls"
 for command; do :; done
 case \$command in
   *quickstart) cat "$scratch/quickstart"; exit "\$(cat "$scratch/quickstart.code")" ;;
+  bits) mkdir -p "$scratch/system/root/trellis/recorded-bits"; touch "$scratch/system/root/trellis/recorded-bits/digests" ;;
   *run) if [ -e "$scratch/waits" ]; then touch "$scratch/begun"; exec sleep 60; fi; cat "$scratch/tests"; exit "\$(cat "$scratch/tests.code")" ;;
 esac
 END
@@ -76,6 +77,12 @@ exists "$scratch/system/root/trellis/tests/more"
 run 73 "${platform[@]}" debian-13 tests --root "$scratch/system"
 run 73 "${platform[@]}" debian-12 tests --root "$clone"
 exists "$scratch/system/root/trellis" "$clone/launch/build"
+
+say_test "recorded runs come back"
+passes
+run 0 "${platform[@]}" debian-12 bits --root "$scratch/system" --results "$scratch/results"
+exists "$scratch/results/bits/digests" "$scratch/results/bits.log"
+exists_not "$scratch/system/root/trellis/recorded-bits"
 
 say_test "failures: the first one's code, after all has run; a compiler's warning is one"
 passes
