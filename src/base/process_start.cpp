@@ -7,10 +7,15 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstdlib>
 #include <exception>
+#include <memory>
+#include <new>
+#include <utility>
 
 #include "base/current_error.h"
+#include "base/kept_signals.h"
 #include "base/last_words.h"
 #include "base/log.h"
 #include "base/stop_request.h"
@@ -82,12 +87,22 @@ void prepare() {
   warn_before_cpu_limit();
 }
 
+// Until main begins.
+alignas(KeptSignals) std::byte place[sizeof(KeptSignals)];
+KeptSignals* kept = nullptr;
+void prepare_before_libraries() {
+  prepare();
+  kept = new (place) KeptSignals;
+}
 // The dynamic linker calls what stands here after it has loaded and linked all libraries, and before it initialises any but libc.
 using Function = void (*)();
-[[gnu::section(".preinit_array"), gnu::used]] const Function before_libraries = prepare;
+[[gnu::section(".preinit_array"), gnu::used]] const Function before_libraries = prepare_before_libraries;
 
 }  // namespace
 
-void prepare_process() { prepare(); }
+void prepare_process() {
+  if (kept != nullptr) std::destroy_at(std::exchange(kept, nullptr));
+  prepare();
+}
 
 }  // namespace trellis

@@ -18,7 +18,8 @@
 namespace trellis {
 
 // To be called by main first. A program that calls it is prepared even before: when its shared libraries are loaded, but have not
-// begun to initialise themselves, which takes LibTorch some tenths of a second.
+// begun to initialise themselves, which takes LibTorch some tenths of a second. Requests that come in between are held back until the
+// call, for some libraries take signals for themselves when they are loaded.
 void prepare_process();
 
 }  // namespace trellis

@@ -5,6 +5,7 @@
 #include <mpi.h>
 
 #include "base/errors.h"
+#include "base/kept_signals.h"
 #include "base/log.h"
 #include "mpi/check.h"
 
@@ -30,7 +31,10 @@ void set_environment_defaults() {
 MpiSession::MpiSession(int argc, char** argv) : exceptions_at_start_(std::uncaught_exceptions()) {
   set_environment_defaults();
   int provided = MPI_THREAD_SINGLE;
-  check_mpi(MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &provided), "MPI_Init_thread");
+  {
+    const KeptSignals kept;  // it loads plugins, and with them other libraries
+    check_mpi(MPI_Init_thread(&argc, &argv, MPI_THREAD_MULTIPLE, &provided), "MPI_Init_thread");
+  }
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);
   MPI_Comm_rank(MPI_COMM_WORLD, &rank_);

@@ -35,13 +35,18 @@ kill -HUP "$process"
 ended 75 hangup
 stopped_at_checkpoint hangup
 
-begin nohup nohup "$trellis" train --config small.ini --data text --run nohup "${endless[@]}"
-wait_until "$limit" has_step nohup 5
-kill -HUP "$process"
-at=$(last_step_of nohup)
-wait_until "$limit" has_step nohup $((at + 10)) || fail "under nohup the run ends by SIGHUP"
-kill -TERM "$process"
-ended 75 nohup
+# also where a library takes SIGHUP for itself
+mpicc -shared -fPIC -O1 -o takes_hangups.so "$SOURCE_DIR/tests/train/takes_hangups.c" || exit 1
+for library in '' "$work/takes_hangups.so"; do
+  rm -rf nohup
+  begin nohup env ${library:+LD_PRELOAD="$library"} nohup "$trellis" train --config small.ini --data text --run nohup "${endless[@]}"
+  wait_until "$limit" has_step nohup 5
+  kill -HUP "$process"
+  at=$(last_step_of nohup)
+  wait_until "$limit" has_step nohup $((at + 10)) || fail "under nohup the run ends by SIGHUP"
+  kill -TERM "$process"
+  ended 75 nohup
+done
 
 for command in "$trellis --help" "$trellis train --help" "$trellis plan --help" "$trellis train --print-config" "$trellis --version" \
   "$BUILD_BIN/trellis-preprocess text --help" "$BUILD_BIN/parity --help"; do
@@ -91,6 +96,11 @@ for delay in 0.3 0.5 0.8 1.2; do
   done
 done
 expect 0 train 1 start --resume auto train.steps=1
+rm -rf start
+begin start env LD_PRELOAD="$work/takes_hangups.so" "$trellis" train --config small.ini --data text --run start "${endless[@]}"
+sleep 0.4
+kill -HUP "$process"
+ended 75 start
 
 # in a validation, which is made again from its beginning by the resumed run; a checkpoint is made at once, and the validation goes on
 zipf_text 99 25000 > long.valid
