@@ -98,6 +98,8 @@ bool trains_with_tf32(const Settings& settings) {
   return settings.train.precision == Precision::tf32 || settings.train.precision == Precision::bf16;
 }
 
+bool bits_depend_on_threads(const Settings& settings) { return settings.model.experts > 0 || settings.train.precision == Precision::bf16; }
+
 std::optional<at::ScalarType> activation_type_from(const Settings& settings) {
   return settings.train.precision == Precision::bf16 ? std::optional(at::kBFloat16) : std::nullopt;
 }

@@ -31,6 +31,9 @@ at::ScalarType number_type_from(const Settings& settings);
 at::TensorOptions tensor_options_from(const Settings& settings, at::Device device);
 // Whether training may round float32 factors to TF32 on a GPU: what is left of float32 products beside bfloat16 activations, too.
 bool trains_with_tf32(const Settings& settings);
+// Whether the last bits of training on a CPU depend on the number of threads: LibTorch deals rows of a mixture's exponentials out among
+// them, and oneDNN sums of bfloat16 products over many rows.
+bool bits_depend_on_threads(const Settings& settings);
 // The type of activations in training where it is not that of the weights. Evaluation computes in the weights' type.
 std::optional<at::ScalarType> activation_type_from(const Settings& settings);
 

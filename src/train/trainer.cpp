@@ -118,7 +118,7 @@ Trainer::Trainer(const Ranks& ranks, TrainRequest request)
   device_ = choose_device(ranks_.world, settings_.train.device);
   set_product_precision(trains_with_tf32(settings_));
   const at::TensorOptions options = agree(ranks_.world, [&] { return tensor_options_from(settings_, device_); });
-  if (ranks_.threads != nullptr && settings_.model.experts > 0) ranks_.threads->keep();  // whose exponentials depend on how rows are dealt
+  if (ranks_.threads != nullptr && bits_depend_on_threads(settings_)) ranks_.threads->keep();
   schedule_ = schedule_from(settings_);
   groups_.emplace(mesh_groups_on(ranks_, device_, mesh_from(settings_, ranks_.size())));
   state_.chunks = choose_chunks(settings_, shape, groups_->mesh, device_.is_cuda(), state_.chunks);

@@ -43,6 +43,15 @@ TEST(FromSettings, TensorsLieOnTheDeviceThatWasChosen) {
   EXPECT_EQ(options.dtype(), at::kFloat);
 }
 
+TEST(FromSettings, SaysWhichBitsTheNumberOfThreadsDecides) {
+  Settings settings = with(Precision::float32);
+  EXPECT_FALSE(bits_depend_on_threads(settings));
+  settings.model.experts = 2;
+  EXPECT_TRUE(bits_depend_on_threads(settings));
+  EXPECT_FALSE(bits_depend_on_threads(with(Precision::float64)));
+  EXPECT_TRUE(bits_depend_on_threads(with(Precision::bf16)));
+}
+
 // Commands without mesh settings wait as long as a run does unless it is told otherwise.
 TEST(FromSettings, TheTimeoutsDefaultIsTheWatchdogs) { EXPECT_EQ(std::chrono::seconds(Settings{}.mesh.timeout), kDefaultWatchdogTimeout); }
 

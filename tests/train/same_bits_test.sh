@@ -34,6 +34,11 @@ interrupted() {
   says "resumed from $run/checkpoints/$(printf 'step-%010d' "$stop") (step $stop)"
 }
 
+# Whatever the number of threads; where bits depend on it (src/train/from_settings.h), it stays, so that a busy machine changes none.
+wide=(train.steps=20 "${adam[@]}" model.hidden=100 model.outputs=36 model.embedding=36 train.window=40 train.precision=float32)
+for threads in 1 2; do OMP_NUM_THREADS=$threads expect 0 train 1 "threads.$threads" "${wide[@]}"; done
+same_as threads.1 threads.2
+
 for count in 1 2; do
   expect 0 train "$count" "adam.$count" train.steps=20 "${adam[@]}"
   interrupted "$count" 13 "adam.$count.13" "${adam[@]}"
