@@ -45,6 +45,8 @@ class Limit {
 
 class LinesOfAFile : public testing::Test {
  protected:
+  LinesOfAFile() { std::filesystem::remove(path); }
+
   const std::filesystem::path path = scratch_folder() / "lines";
   std::vector<std::string> told;
   const Tell tell = [this](LogLevel, const std::string& message) { told.push_back(message); };
