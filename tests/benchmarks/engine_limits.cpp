@@ -235,11 +235,12 @@ class KernelTimes {
   void updates() const {
     const std::int64_t n = kBeyondCaches / (4 * t_);
     const at::Tensor weights = at::rand({n}), gradient = at::rand({n}), mean = at::rand({n}), variance = at::rand({n});
+    const double whole = 1;
     SgdUpdate<T> sgd;
-    sgd.weights = mutable_data<T>(weights), sgd.gradient = const_data<T>(gradient), sgd.learning_rate = T(1e-3);
+    sgd.gradient_scale = &whole, sgd.weights = mutable_data<T>(weights), sgd.gradient = const_data<T>(gradient), sgd.learning_rate = T(1e-3);
     report("sgd_update", n * 3 * t_, [&](std::int64_t) { launch(at::kCPU, kernels().sgd_update, sgd, {0, n}, kGrainElements); });
     AdamUpdate<T> adam;
-    adam.weights = sgd.weights, adam.gradient = sgd.gradient;
+    adam.gradient_scale = &whole, adam.weights = sgd.weights, adam.gradient = sgd.gradient;
     adam.mean = mutable_data<T>(mean), adam.variance = mutable_data<T>(variance);
     adam.beta2 = T(0.999), adam.beta1_complement = T(0.1), adam.beta2_complement = T(0.001);
     adam.step_size = T(1e-3), adam.epsilon = T(1e-8);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The operations that tests/benchmarks/engine reckons with: counts that can be made by hand.
+# The operations that tests/benchmarks/engine reckons with: counts that can be made by hand; and that its kernels can be called.
 set -euo pipefail
 
 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$SOURCE_DIR/tests/benchmarks python3 - <<'PYTHON'
@@ -22,3 +22,8 @@ half = flops.language_model_step(1, 1, 2, 3, 2, 1, 2, 2, 5, [(0.5, 10)])
 assert half == 3 * 2 * (2 * 2 * 8 + 2 * 3 * 8 + 2 * 2 * (5 + 5)), half
 PYTHON
 "$SOURCE_DIR/tests/benchmarks/engine" --help >/dev/null
+
+# Every kernel is given all that it needs.
+for precision in float32 bf16; do
+  "$BUILD_BIN/../tests/engine_limits" --part kernels --threads 1 --calls 1 --precision "$precision" >/dev/null
+done

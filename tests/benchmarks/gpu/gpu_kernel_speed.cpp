@@ -112,8 +112,9 @@ void run() {
   CrossEntropy<float> entropy{.classes = classes, .stride = classes, .logits = logits.get(), .targets = targets.get(), .loss = loss.get(), .scale = scale.get()};
   report("cross entropy and gradient, 20,004", 3.0 * 4 * static_cast<double>(rows * classes), [&] { kernels.cross_entropy(entropy, {0, rows}, nullptr); });
   const Buffer<float> w(weights), g(weights), m(weights), v(weights);
+  const Buffer<double> factor(1);
   AdamUpdate<float> adam;
-  adam.weights = w.get(), adam.gradient = g.get(), adam.mean = m.get(), adam.variance = v.get(), adam.epsilon = 1e-8f;
+  adam.gradient_scale = factor.get(), adam.weights = w.get(), adam.gradient = g.get(), adam.mean = m.get(), adam.variance = v.get(), adam.epsilon = 1e-8f;
   report("Adam, 44.3 M weights", 7.0 * 4 * static_cast<double>(weights), [&] { kernels.adam_update(adam, {0, weights}, nullptr); });
   report("squared norm, 44.3 M", 4.0 * static_cast<double>(weights), [&] {
     kernels.squared_norm(g.get(), weights, sums.get(), {0, (weights + kNormBlock - 1) / kNormBlock}, nullptr);
