@@ -2,8 +2,8 @@
 // a file may well pass for text (a tar of texts is UTF-8, a page of UTF-16 too), and would be learnt as it is.
 #pragma once
 
-#include "corpus/file.h"
-#include "corpus/format.h"
+#include "corpus/corpus_format.h"
+#include "storage/file.h"
 
 namespace trellis {
 

@@ -8,8 +8,8 @@
 #include <span>
 #include <string>
 
-#include "corpus/file.h"
 #include "preprocessing/labelled_images.h"
+#include "storage/file.h"
 
 namespace trellis {
 

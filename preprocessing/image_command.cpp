@@ -12,7 +12,7 @@
 #include "config/command_line.h"
 #include "corpus/sequence_format.h"
 #include "preprocessing/image_corpus.h"
-#include "preprocessing/progress.h"
+#include "preprocessing/reading_progress.h"
 
 namespace trellis {
 namespace {
@@ -147,7 +147,7 @@ ExitCode image_command(std::span<const std::string> arguments) {
   SequenceManifest manifest;
   {
     ProgressLine progress;
-    manifest = build_image_corpus(options, [&](const Progress& now) { progress.show(now); });
+    manifest = build_image_corpus(options, [&](const ReadingProgress& now) { progress.show(now); });
   }
   print_summary(options, manifest, std::max(watch.seconds(), 1e-6));
   return ExitCode::done;

@@ -8,11 +8,11 @@
 #include "base/errors.h"
 #include "base/stop_request.h"
 #include "base/version.h"
-#include "corpus/atomic_directory.h"
 #include "corpus/sequence_format.h"
 #include "plan/shard_range.h"
 #include "preprocessing/cifar_images.h"
 #include "preprocessing/idx_images.h"
+#include "storage/atomic_directory.h"
 
 namespace trellis {
 namespace {
@@ -31,7 +31,7 @@ std::int64_t count_of(const ImageList& images) {
 
 class Builder {
  public:
-  Builder(const ImageCorpusOptions& options, const std::function<void(const Progress&)>& on_progress)
+  Builder(const ImageCorpusOptions& options, const std::function<void(const ReadingProgress&)>& on_progress)
       : options_(options), on_progress_(on_progress), directory_(options.output) {}
 
   SequenceManifest run() {
@@ -128,13 +128,13 @@ class Builder {
   }
 
   const ImageCorpusOptions& options_;
-  const std::function<void(const Progress&)>& on_progress_;
+  const std::function<void(const ReadingProgress&)>& on_progress_;
   AtomicDirectory directory_;
   std::array<ImageList, kSplitNames.size()> images_;
   std::optional<ImageShape> shape_;  // of all images
   std::filesystem::path shaped_by_;  // the file that was looked at first
   std::vector<std::uint8_t> pixels_, labels_;
-  Progress progress_;
+  ReadingProgress progress_;
 };
 
 }  // namespace
@@ -153,7 +153,7 @@ Normalisation usual_normalisation(ImageFormat format) {
 }
 
 SequenceManifest build_image_corpus(const ImageCorpusOptions& options,
-                                    const std::function<void(const Progress&)>& on_progress) {
+                                    const std::function<void(const ReadingProgress&)>& on_progress) {
   return Builder(options, on_progress).run();
 }
 

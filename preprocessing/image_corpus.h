@@ -10,9 +10,9 @@
 #include <string_view>
 #include <vector>
 
-#include "corpus/format.h"
+#include "corpus/corpus_format.h"
 #include "corpus/sequence_manifest.h"
-#include "preprocessing/progress.h"
+#include "preprocessing/reading_progress.h"
 
 namespace trellis {
 
@@ -45,6 +45,6 @@ struct ImageCorpusOptions {
 // Builds the corpus and gives it its name in one step; whatever goes wrong, nothing is left behind. Throws the Errors
 // of docs/formats.md, UsageError when hold_out leaves no training images, and Interrupted.
 SequenceManifest build_image_corpus(const ImageCorpusOptions& options,
-                                    const std::function<void(const Progress&)>& on_progress);
+                                    const std::function<void(const ReadingProgress&)>& on_progress);
 
 }  // namespace trellis

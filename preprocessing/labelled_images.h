@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-#include "corpus/file.h"
+#include "storage/file.h"
 
 namespace trellis {
 

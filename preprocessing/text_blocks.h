@@ -7,9 +7,9 @@
 #include <optional>
 #include <vector>
 
-#include "corpus/file.h"
-#include "corpus/format.h"
+#include "corpus/corpus_format.h"
 #include "corpus/tokenize.h"
+#include "storage/file.h"
 
 namespace trellis {
 

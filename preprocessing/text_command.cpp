@@ -10,7 +10,7 @@
 #include "base/version.h"
 #include "config/command_line.h"
 #include "corpus/text_warnings.h"
-#include "preprocessing/progress.h"
+#include "preprocessing/reading_progress.h"
 #include "preprocessing/text_corpus.h"
 
 namespace trellis {
@@ -108,7 +108,7 @@ ExitCode text_command(std::span<const std::string> arguments) {
   Manifest manifest;
   {
     ProgressLine progress;
-    manifest = build_text_corpus(options, [&](const Progress& now) { progress.show(now); });
+    manifest = build_text_corpus(options, [&](const ReadingProgress& now) { progress.show(now); });
   }
   print_summary(options, manifest, std::max(watch.seconds(), 1e-6));
   for (const std::string& warning : text_warnings(manifest)) log_warning("{}", warning);

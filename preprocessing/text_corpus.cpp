@@ -8,12 +8,12 @@
 #include "base/stop_request.h"
 #include "base/system_error.h"
 #include "base/version.h"
-#include "corpus/atomic_directory.h"
-#include "corpus/content_hash.h"
 #include "corpus/corpus.h"
 #include "corpus/text_error.h"
 #include "corpus/token_encoder.h"
 #include "preprocessing/token_counter.h"
+#include "storage/atomic_directory.h"
+#include "storage/content_hash.h"
 
 namespace trellis {
 namespace {
@@ -34,7 +34,7 @@ std::int64_t encode_block(const TokenEncoder& encoder, const TextBlock& block, s
 
 class Builder {
  public:
-  Builder(const TextCorpusOptions& options, const std::function<void(const Progress&)>& on_progress)
+  Builder(const TextCorpusOptions& options, const std::function<void(const ReadingProgress&)>& on_progress)
       : options_(options), on_progress_(on_progress), directory_(options.output) {}
 
   Manifest run() {
@@ -141,15 +141,15 @@ class Builder {
   }
 
   const TextCorpusOptions& options_;
-  const std::function<void(const Progress&)>& on_progress_;
+  const std::function<void(const ReadingProgress&)>& on_progress_;
   AtomicDirectory directory_;
   std::array<std::vector<TextFile>, kSplitNames.size()> files_;
-  Progress progress_;
+  ReadingProgress progress_;
 };
 
 }  // namespace
 
-Manifest build_text_corpus(const TextCorpusOptions& options, const std::function<void(const Progress&)>& on_progress) {
+Manifest build_text_corpus(const TextCorpusOptions& options, const std::function<void(const ReadingProgress&)>& on_progress) {
   return Builder(options, on_progress).run();
 }
 

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "corpus/manifest.h"
-#include "preprocessing/progress.h"
+#include "corpus/corpus_manifest.h"
+#include "preprocessing/reading_progress.h"
 
 namespace trellis {
 
@@ -29,6 +29,6 @@ struct TextCorpusOptions {
 
 // Builds the corpus and gives it its name in one step; whatever goes wrong, nothing is left behind. Throws the Errors
 // of docs/formats.md, and Interrupted. Progress counts two passes over everything.
-Manifest build_text_corpus(const TextCorpusOptions& options, const std::function<void(const Progress&)>& on_progress);
+Manifest build_text_corpus(const TextCorpusOptions& options, const std::function<void(const ReadingProgress&)>& on_progress);
 
 }  // namespace trellis

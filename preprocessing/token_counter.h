@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "corpus/manifest.h"
+#include "corpus/corpus_manifest.h"
 #include "corpus/tokenize.h"
 #include "corpus/vocabulary.h"
 #include "preprocessing/text_blocks.h"

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/exit_codes.h"
+#include "base/host_name.h"
 #include "base/last_words.h"
 #include "base/log.h"
 #include "base/stop_request.h"
@@ -20,8 +21,7 @@ constexpr std::chrono::milliseconds kLook{100};  // a signal's handler cannot wa
 
 // "rank 3 on node7": before MPI has started the launcher's variables know.
 std::string this_rank() {
-  char host[256] = {};
-  gethostname(host, sizeof host - 1);
+  const std::string host = host_name();
   for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"}) {
     if (const char* const rank = std::getenv(name)) return fmt::format("rank {} on {}", rank, host);
   }

@@ -1,6 +1,6 @@
 // A thread that ends this process where nothing else would:
 //
-//   * A wait for other ranks lasts too long before the ranks' watchdog (comm/watchdog.h) is there, or after it: while MPI starts
+//   * A wait for other ranks lasts too long before the ranks' watchdog (comm/faults/watchdog.h) is there, or after it: while MPI starts
 //     and while it ends. ExitCode::watchdog, with what this rank waits in.
 //   * The process was asked to stop, has nothing to save (AnswersStops), and has not ended by itself soon after.
 //     ExitCode::stopped_early.

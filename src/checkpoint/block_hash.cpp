@@ -37,13 +37,13 @@ std::string hash_of_file(const Communicator& communicator, const std::filesystem
   const std::string digests = agree(communicator, [&] {
     std::string own;
     if (mine.empty()) return own;
-    const File file = File::open_to_read(path);
+    const File file = File::open_to_read(path, Links::refuse);
     std::vector<std::byte> block(static_cast<std::size_t>(std::min(size, kHashBlockBytes)));
     for (std::int64_t b = mine.begin; b < mine.end; ++b) {
       throw_if_stop_requested();
       const std::int64_t offset = b * kHashBlockBytes;
       const std::span<std::byte> part(block.data(), static_cast<std::size_t>(std::min(kHashBlockBytes, size - offset)));
-      file.read(offset, part);
+      file.read_at(offset, part);
       const XXH128_canonical_t digest = digest_of(part.data(), part.size());
       own.append(reinterpret_cast<const char*>(digest.digest), sizeof digest.digest);
     }

@@ -9,8 +9,8 @@
 #include <string>
 #include <string_view>
 
-#include "checkpoint/files.h"
 #include "mpi/communicator.h"
+#include "storage/file.h"
 
 namespace trellis::checkpoint {
 

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/system_error.h"
 #include "mpi/agreement.h"
+#include "storage/directory.h"
 
 namespace trellis {
 namespace {

@@ -9,11 +9,12 @@
 
 #include "base/errors.h"
 #include "checkpoint/block_hash.h"
-#include "checkpoint/files.h"
-#include "checkpoint/hdf5.h"
+#include "checkpoint/stored_type.h"
+#include "hdf5/handle.h"
 #include "mpi/agreement.h"
 #include "mpi/file_errors.h"
 #include "mpi/wait_monitor.h"
+#include "storage/file.h"
 
 namespace trellis::checkpoint {
 namespace {
@@ -116,8 +117,8 @@ std::optional<std::string> write_rows(hid_t dataset, hid_t transfer, const Tenso
   std::vector<hsize_t> start(slice.shape.size(), 0), count(slice.shape.begin(), slice.shape.end());
   start[0] = static_cast<hsize_t>(rows.begin);
   count[0] = static_cast<hsize_t>(std::max<std::int64_t>(rows.size(), 1));
-  const Hdf5Space memory(H5Screate_simple(static_cast<int>(count.size()), count.data(), nullptr));
-  const Hdf5Space file(H5Dget_space(dataset));
+  const Hdf5SpaceId memory(H5Screate_simple(static_cast<int>(count.size()), count.data(), nullptr));
+  const Hdf5SpaceId file(H5Dget_space(dataset));
   bool selected = memory.valid() && file.valid();
   if (rows.empty())
     selected = selected && H5Sselect_none(memory) >= 0 && H5Sselect_none(file) >= 0;
@@ -162,7 +163,7 @@ std::int64_t write_slices(const Communicator& communicator, const fs::path& path
     const MonitoredWait monitored("the opening or closing of a checkpoint by all ranks");
     return call();
   };
-  const Hdf5Properties access(H5Pcreate(H5P_FILE_ACCESS));
+  const Hdf5PropertiesId access(H5Pcreate(H5P_FILE_ACCESS));
   H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18);
   lock_no_files(access);
   // which duplicates the communicator, so it waits for all
@@ -172,19 +173,19 @@ std::int64_t write_slices(const Communicator& communicator, const fs::path& path
   });
   H5Pset_all_coll_metadata_ops(access, true);
   H5Pset_coll_metadata_write(access, true);
-  const Hdf5Properties transfer(H5Pcreate(H5P_DATASET_XFER));
+  const Hdf5PropertiesId transfer(H5Pcreate(H5P_DATASET_XFER));
   H5Pset_dxpl_mpio(transfer, H5FD_MPIO_COLLECTIVE);
 
   agree(communicator, [&] { File::open_to_write(path); });  // what a rank cannot open is told by the system's reason
   KeptFileErrors errors(path.parent_path());
-  Hdf5File file(together([&] { return H5Fopen(path.c_str(), H5F_ACC_RDWR, access); }));
+  Hdf5FileId file(together([&] { return H5Fopen(path.c_str(), H5F_ACC_RDWR, access); }));
   agree(communicator, [&] {
     if (!file.valid()) throw failure("open the checkpoint file on all ranks", file.reason(), path);
   });
   std::int64_t bytes = 0;
   for (std::size_t t = 0; t < slices.size(); ++t) {
     const TensorSlice& slice = slices[t];
-    Hdf5Dataset dataset(together([&] { return H5Dopen2(file, slice.name.c_str(), H5P_DEFAULT); }));
+    Hdf5DatasetId dataset(together([&] { return H5Dopen2(file, slice.name.c_str(), H5P_DEFAULT); }));
     agree(communicator, [&] {
       if (!dataset.valid()) throw failure("open dataset " + slice.name, dataset.reason(), path);
     });
@@ -208,7 +209,7 @@ std::int64_t write_slices(const Communicator& communicator, const fs::path& path
 }
 
 void compare_slices(const fs::path& path, const StateLayout& layout, std::span<const TensorSlice> slices) {
-  const File file = File::open_to_read(path);
+  const File file = File::open_to_read(path, Links::refuse);
   std::vector<std::byte> block(kHashBlockBytes);
   for (std::size_t t = 0; t < slices.size(); ++t) {
     const std::int64_t row_bytes = slices[t].info().row_bytes();
@@ -216,7 +217,7 @@ void compare_slices(const fs::path& path, const StateLayout& layout, std::span<c
       const std::int64_t begin = layout.offsets[t] + rows.begin * row_bytes, size = rows.size() * row_bytes;
       for (std::int64_t done = 0; done < size; done += kHashBlockBytes) {
         const std::span<std::byte> part(block.data(), static_cast<std::size_t>(std::min(kHashBlockBytes, size - done)));
-        file.read(begin + done, part);
+        file.read_at(begin + done, part);
         if (std::memcmp(part.data(), static_cast<const std::byte*>(data) + done, part.size()) != 0)
           // also how a full disk looks: Open MPI's collective writes tell nobody of a failed write
           throw WriteError(fmt::format("dataset {} reads back differently from what was written, after byte {}",

@@ -12,19 +12,15 @@
 #include <utility>
 
 #include "base/errors.h"
+#include "base/host_name.h"
 #include "base/log.h"
-#include "checkpoint/files.h"
+#include "storage/file.h"
+#include "storage/read_text.h"
 
 namespace trellis::checkpoint {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string host_name() {
-  char host[256] = {};
-  gethostname(host, sizeof host - 1);
-  return host;
-}
 
 // Of the running kernel; empty where it does not tell.
 std::string boot() {
@@ -84,7 +80,7 @@ std::string first_line(const std::string& text) {
 void remove_former(const fs::path& path) {
   std::string text;
   try {
-    text = read_text(path, 4096);
+    text = read_text(path, 4096, "remove it, if no run uses the folder");
   } catch (const Error&) {  // gone this moment, or nothing to be read
   }
   const std::optional<Owner> owner = parse(text);

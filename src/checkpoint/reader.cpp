@@ -9,6 +9,7 @@
 #include "checkpoint/block_hash.h"
 #include "checkpoint/damage.h"
 #include "mpi/agreement.h"
+#include "storage/read_text.h"
 
 namespace trellis {
 namespace {
@@ -53,6 +54,9 @@ auto agree_on_damage(const Communicator& communicator, bool& damaged, Function&&
       } catch (const DamagedError&) {
         found = true;
         throw;
+      } catch (const CutFileError&) {
+        found = true;
+        throw;
       } catch (const AbsentInputError&) {
         found = true;
         throw;
@@ -78,7 +82,7 @@ CheckpointReader CheckpointReader::open(const Communicator& communicator, const 
     if (communicator.rank() == 0) expect_directory(directory);
   });
   const std::string own_text = agree_on_damage(communicator, damaged, [&] {
-    return communicator.rank() == 0 ? read_text(directory / kManifestFile, kLargestManifestBytes) : std::string();
+    return communicator.rank() == 0 ? read_text(directory / kManifestFile, kLargestManifestBytes, kOtherVersion) : std::string();
   });
   const std::string text = communicator.broadcast(own_text, 0);
   Manifest manifest = agree_on_damage(
@@ -86,7 +90,7 @@ CheckpointReader CheckpointReader::open(const Communicator& communicator, const 
   const fs::path state_file = directory / kStateFile;
   File file = agree_on_damage(communicator, damaged, [&] {
     check_step(directory, manifest);
-    File opened = File::open_to_read(state_file);
+    File opened = File::open_to_read(state_file, Links::refuse);
     check_size(state_file, opened.size(), manifest.state_bytes);
     return opened;
   });
@@ -146,7 +150,7 @@ void CheckpointReader::read(const std::string& name, Range rows, void* destinati
   if (rows.empty()) return;
   require(rows.begin >= 0 && rows.end <= held.rows(), "rows read from a checkpoint lie within the tensor");
   const std::int64_t row_bytes = held.row_bytes();
-  file_.read(layout_.offsets[t] + rows.begin * row_bytes,
+  file_.read_at(layout_.offsets[t] + rows.begin * row_bytes,
              std::span(static_cast<std::byte*>(destination), static_cast<std::size_t>(rows.size() * row_bytes)));
 }
 

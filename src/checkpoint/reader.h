@@ -12,11 +12,11 @@
 
 #include "base/errors.h"
 #include "base/verify.h"
-#include "checkpoint/files.h"
-#include "checkpoint/manifest.h"
+#include "checkpoint/checkpoint_manifest.h"
 #include "checkpoint/state_file.h"
 #include "checkpoint/tensor_slice.h"
 #include "mpi/communicator.h"
+#include "storage/file.h"
 
 namespace trellis {
 
@@ -58,7 +58,7 @@ class CheckpointReader {
 
  private:
   CheckpointReader(std::filesystem::path path, checkpoint::Manifest manifest, checkpoint::StateLayout layout,
-                   checkpoint::File file);
+                   File file);
   static CheckpointReader open(const Communicator& communicator, const std::filesystem::path& directory, Verify verify,
                                bool& damaged);
   std::size_t index_of(const std::string& name) const;
@@ -66,7 +66,7 @@ class CheckpointReader {
   std::filesystem::path path_;
   checkpoint::Manifest manifest_;
   checkpoint::StateLayout layout_;
-  checkpoint::File file_;
+  File file_;
   std::map<std::string, std::size_t> index_;
 };
 

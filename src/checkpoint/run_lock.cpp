@@ -8,8 +8,9 @@
 
 #include "base/errors.h"
 #include "base/log.h"
-#include "base/storage.h"
 #include "mpi/agreement.h"
+#include "storage/file_system.h"
+#include "storage/read_text.h"
 
 namespace trellis {
 namespace {
@@ -24,7 +25,7 @@ constexpr const char* kOwnerFile = "run.owner";
 std::string holder(const fs::path& path) {
   std::string text;
   try {
-    text = read_text(path, 1024);
+    text = read_text(path, 1024, "remove it, if no run uses the folder");
   } catch (const Error&) {
   }
   for (char& c : text)

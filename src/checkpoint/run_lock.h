@@ -9,9 +9,9 @@
 #include <optional>
 #include <string>
 
-#include "checkpoint/files.h"
 #include "checkpoint/owner_file.h"
 #include "mpi/communicator.h"
+#include "storage/file.h"
 
 namespace trellis {
 
@@ -26,7 +26,7 @@ class RunLock {
  private:
   void take(const std::filesystem::path& directory);
 
-  std::optional<checkpoint::File> file_;  // closing it gives the lock back
+  std::optional<File> file_;  // closing it gives the lock back
   std::optional<checkpoint::OwnerFile> owner_;
 };
 

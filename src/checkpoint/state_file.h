@@ -22,7 +22,7 @@ struct StateLayout {
 StateLayout create_state_file(const std::filesystem::path& path, std::span<const TensorInfo> tensors);
 
 // The opening policy: where the tensors lie in an existing file, after checking that the file is of the narrow kind
-// that corpus/hdf5_structure.h accepts and holds exactly these tensors, with types and shapes as given, and no
+// that hdf5/structure.h accepts and holds exactly these tensors, with types and shapes as given, and no
 // attributes. Calls no HDF5, so it may see any file. Throws DataError; MissingInputError when it cannot be opened.
 StateLayout check_state_file(const std::filesystem::path& path, std::span<const TensorInfo> tensors);
 

@@ -7,8 +7,8 @@
 
 #include "base/errors.h"
 #include "checkpoint/state_file.h"
-#include "corpus/file.h"
-#include "corpus/hdf5_structure.h"
+#include "hdf5/structure.h"
+#include "storage/file.h"
 
 namespace trellis::checkpoint {
 namespace {
@@ -33,7 +33,7 @@ StateLayout check_state_file(const std::filesystem::path& path, std::span<const 
   const auto expect = [&](bool holds, const auto& fault) {
     if (!holds) throw DataError(fault(), path.string(), kUseAnother);
   };
-  const trellis::File file = trellis::File::open_to_read(path, Links::refuse);
+  const File file = File::open_to_read(path, Links::refuse);
   const Hdf5Structure found = read_hdf5_structure(file, Hdf5Groups::none, kUseAnother);
   expect(found.attributes.empty(), [] { return std::string("the root group has attributes"); });
   expect(found.datasets.size() == tensors.size(),

@@ -7,9 +7,10 @@
 #include <unistd.h>
 
 #include "base/errors.h"
-#include "checkpoint/files.h"
-#include "checkpoint/hdf5.h"
 #include "checkpoint/state_file.h"
+#include "checkpoint/stored_type.h"
+#include "hdf5/handle.h"
+#include "storage/file.h"
 
 namespace trellis::checkpoint {
 namespace {
@@ -23,14 +24,14 @@ void check(bool success, const char* action, const std::string& reason, const fs
 }
 
 // The fixed version bounds and the switched-off times make the same tensors give the same bytes.
-Hdf5File create_file(const fs::path& path) {
-  const Hdf5Properties access(H5Pcreate(H5P_FILE_ACCESS));
+Hdf5FileId create_file(const fs::path& path) {
+  const Hdf5PropertiesId access(H5Pcreate(H5P_FILE_ACCESS));
   H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18);
   H5Pset_fapl_sec2(access);
   lock_no_files(access);
-  const Hdf5Properties creation(H5Pcreate(H5P_FILE_CREATE));
+  const Hdf5PropertiesId creation(H5Pcreate(H5P_FILE_CREATE));
   H5Pset_obj_track_times(creation, false);
-  return Hdf5File(H5Fcreate(path.c_str(), H5F_ACC_EXCL, creation, access));
+  return Hdf5FileId(H5Fcreate(path.c_str(), H5F_ACC_EXCL, creation, access));
 }
 
 // From here on HDF5 writes this file into memory. It must not meet a full disk: a file that it cannot flush it keeps,
@@ -44,14 +45,14 @@ void divert_to_memory(hid_t file, const File& memory, const fs::path& path) {
 }
 
 std::int64_t create_dataset(hid_t file, const TensorInfo& tensor, const fs::path& path) {
-  const Hdf5Properties creation(H5Pcreate(H5P_DATASET_CREATE));
+  const Hdf5PropertiesId creation(H5Pcreate(H5P_DATASET_CREATE));
   H5Pset_layout(creation, H5D_CONTIGUOUS);
   H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY);
   H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER);
   H5Pset_obj_track_times(creation, false);
   const std::vector<hsize_t> sizes(tensor.shape.begin(), tensor.shape.end());
-  const Hdf5Space space(H5Screate_simple(static_cast<int>(sizes.size()), sizes.data(), nullptr));
-  const Hdf5Dataset dataset(
+  const Hdf5SpaceId space(H5Screate_simple(static_cast<int>(sizes.size()), sizes.data(), nullptr));
+  const Hdf5DatasetId dataset(
       H5Dcreate2(file, tensor.name.c_str(), stored_type(tensor.type), space, H5P_DEFAULT, creation, H5P_DEFAULT));
   check(dataset.valid(), "create a dataset in", dataset.reason(), path);
   const haddr_t offset = H5Dget_offset(dataset);
@@ -69,7 +70,7 @@ void copy_structure(const File& from, const File& to, std::span<const TensorInfo
   std::int64_t at = 0;
   for (const Range& tensor : taken) {
     std::vector<std::byte> bytes(static_cast<std::size_t>(tensor.begin - at));
-    from.read(at, bytes);
+    from.read_at(at, bytes);
     to.write_at(at, bytes);
     at = tensor.end;
   }
@@ -96,7 +97,7 @@ StateLayout create_state_file(const fs::path& path, std::span<const TensorInfo> 
   const File memory = File::in_memory();
   StateLayout layout;
   {
-    Hdf5File file = create_file(path);
+    Hdf5FileId file = create_file(path);
     check(file.valid(), "create", file.reason(), path);
     divert_to_memory(file, memory, path);
     for (const TensorInfo& tensor : tensors) layout.offsets.push_back(create_dataset(file, tensor, path));

@@ -13,16 +13,16 @@
 #include <vector>
 
 #include "base/errors.h"
-#include "base/storage.h"
-#include "checkpoint/files.h"
 #include "checkpoint/writer.h"
 #include "mpi/agreement.h"
+#include "storage/directory.h"
+#include "storage/file.h"
+#include "storage/file_system.h"
 
 namespace trellis {
 namespace {
 
 namespace fs = std::filesystem;
-using namespace checkpoint;
 
 constexpr const char* kTrial = ".tmp-trial";
 

@@ -7,13 +7,15 @@
 #include "base/errors.h"
 #include "base/version.h"
 #include "checkpoint/block_hash.h"
+#include "checkpoint/checkpoint_manifest.h"
 #include "checkpoint/collective_write.h"
-#include "checkpoint/files.h"
-#include "checkpoint/hdf5.h"
-#include "checkpoint/manifest.h"
 #include "checkpoint/state_file.h"
+#include "hdf5/handle.h"
 #include "mpi/agreement.h"
 #include "mpi/session.h"
+#include "storage/directory.h"
+#include "storage/file.h"
+#include "storage/read_text.h"
 
 namespace trellis {
 namespace {
@@ -86,7 +88,7 @@ void finish(const Places& places, const Manifest& manifest, const StateLayout& l
     file.sync();
   }
   const StateLayout reread = reading_back([&] {
-    const Manifest written = parse_manifest(read_text(path, kLargestManifestBytes), path.string());
+    const Manifest written = parse_manifest(read_text(path, kLargestManifestBytes, kOtherVersion), path.string());
     return check_state_file(places.temporary / kStateFile, written.tensors);
   });
   if (reread != layout)

@@ -6,10 +6,10 @@
 
 #include "base/system_error.h"
 #include "checkpoint/catalogue.h"
-#include "checkpoint/manifest.h"
+#include "checkpoint/checkpoint_manifest.h"
 #include "mpi/agreement.h"
-#include "train/checkpointing.h"
-#include "train/run_directory.h"
+#include "trainer/checkpointing.h"
+#include "trainer/run_directory.h"
 
 namespace trellis {
 

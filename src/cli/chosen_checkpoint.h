@@ -5,7 +5,7 @@
 
 #include "checkpoint/reader.h"
 #include "config/command_line.h"
-#include "train/ranks.h"
+#include "ranks/ranks.h"
 
 namespace trellis {
 

@@ -1,11 +1,9 @@
 // trellis generate: text from a language model, token by token.
 #include <fcntl.h>
 #include <fmt/core.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <limits>
@@ -17,19 +15,20 @@
 #include "base/system_error.h"
 #include "cli/chosen_checkpoint.h"
 #include "cli/commands.h"
-#include "cli/ranks_environment.h"
 #include "config/command_line.h"
-#include "corpus/file.h"
 #include "corpus/prompt.h"
 #include "corpus/text_decoder.h"
 #include "model/text_stream.h"
 #include "model/token_sampler.h"
 #include "mpi/agreement.h"
+#include "ranks/ranks_environment.h"
 #include "report/token_log.h"
-#include "train/checkpointing.h"
+#include "storage/file.h"
+#include "storage/read_text.h"
 #include "train/compute_device.h"
 #include "train/dataset.h"
 #include "train/from_settings.h"
+#include "trainer/checkpointing.h"
 
 namespace trellis {
 namespace {
@@ -95,17 +94,9 @@ std::string read_all(const std::string& path) {
     if (*open != STDIN_FILENO) ::close(*open);
   });
   std::string text;
-  std::array<char, 65536> block;
-  while (true) {
-    pollfd waiting{descriptor, POLLIN, 0};  // somebody may be typing, and end it with Ctrl-C
-    throw_if_stop_requested();
-    if (::poll(&waiting, 1, 100) <= 0) continue;
-    const ssize_t got = ::read(descriptor, block.data(), block.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw_unreadable(standard_input ? "standard input" : path, errno);
-    if (got == 0) return text;
-    text.append(block.data(), static_cast<std::size_t>(got));
-  }
+  if (const int error = read_to_end(descriptor, std::numeric_limits<std::int64_t>::max(), text))
+    throw_unreadable(standard_input ? "standard input" : path, error);
+  return text;
 }
 
 // Standard output, unbuffered: who reads sees every token when it is there.

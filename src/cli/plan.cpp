@@ -7,7 +7,6 @@
 #include "base/output.h"
 #include "cli/commands.h"
 #include "cli/plan_report.h"
-#include "cli/ranks_environment.h"
 #include "config/command_line.h"
 #include "config/settings_io.h"
 #include "config/settings_ranks.h"
@@ -15,14 +14,15 @@
 #include "corpus/vocabulary.h"
 #include "mpi/agreement.h"
 #include "mpi/same_on_all.h"
-#include "plan/mesh_search.h"
+#include "predict/mesh_search.h"
+#include "ranks/ranks_environment.h"
 #include "train/compute_device.h"
 #include "train/dataset.h"
 #include "train/from_settings.h"
-#include "train/measured_rates.h"
+#include "trainer/measured_rates.h"
 #include "train/rank_facts.h"
-#include "train/run_calendar.h"
-#include "train/run_numbers_from.h"
+#include "trainer/run_calendar.h"
+#include "trainer/run_numbers_from.h"
 
 namespace trellis {
 namespace {

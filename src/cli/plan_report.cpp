@@ -8,8 +8,8 @@
 #include <string_view>
 #include <utility>
 
-#include "plan/network_size.h"
-#include "report/format.h"
+#include "predict/network_size.h"
+#include "report/wording.h"
 
 namespace trellis {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "plan/prediction.h"
+#include "predict/prediction.h"
 #include "report/run_length.h"
 
 namespace trellis {

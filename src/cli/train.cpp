@@ -2,11 +2,11 @@
 
 #include "base/output.h"
 #include "cli/commands.h"
-#include "cli/ranks_environment.h"
 #include "config/command_line.h"
 #include "config/settings_io.h"
 #include "mpi/agreement.h"
-#include "train/trainer.h"
+#include "ranks/ranks_environment.h"
+#include "trainer/trainer.h"
 
 namespace trellis {
 namespace {

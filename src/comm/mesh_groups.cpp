@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/errors.h"
-#include "comm/lone_backend.h"
+#include "comm/threads/lone_backend.h"
 
 namespace trellis {
 

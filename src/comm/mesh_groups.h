@@ -17,7 +17,7 @@ struct MeshGroups {
 };
 
 // Collective over `world`, which must have the mesh's ranks; the same mesh on all. A group that is the whole world is `world`
-// itself; a group of one rank needs no communication to be made (comm/lone_backend.h).
+// itself; a group of one rank needs no communication to be made (comm/threads/lone_backend.h).
 MeshGroups make_mesh_groups(const Mesh& mesh, const ProcessGroup& world, const SplitGroup& split);
 
 // Of one rank alone, which is a mesh too.

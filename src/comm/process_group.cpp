@@ -8,7 +8,7 @@
 #include "base/errors.h"
 #include "base/time_span.h"
 #include "comm/cuda_module.h"
-#include "comm/mpi_backend.h"
+#include "comm/mpi/mpi_backend.h"
 #include "comm/tensor_checks.h"
 
 namespace trellis {

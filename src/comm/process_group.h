@@ -20,8 +20,8 @@
 #include <string>
 #include <vector>
 
+#include "comm/faults/watchdog.h"
 #include "comm/traffic.h"
-#include "comm/watchdog.h"
 #include "mpi/communicator.h"
 
 namespace trellis {
@@ -136,7 +136,7 @@ struct BackendOptions {
 std::chrono::milliseconds backend_timeout(const Watchdog* watchdog);
 
 // Collective over `communicator`'s ranks, which become the backend's. CPU: MpiBackend. CUDA, with the index of this rank's
-// device: ProcessGroupNCCL from the CUDA module; it needs `store` (comm/rendezvous.h), CPU ignores it.
+// device: ProcessGroupNCCL from the CUDA module; it needs `store` (comm/faults/rendezvous.h), CPU ignores it.
 // Throws ConfigError when this build has no CUDA, or another device type is asked for.
 BackendPtr make_backend(at::Device device, const Communicator& communicator, const BackendOptions& options = {},
                         const StorePtr& store = {});

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "comm/lone_backend.h"
+#include "comm/threads/lone_backend.h"
 
 namespace trellis {
 

@@ -1,4 +1,4 @@
-// Parts of a group of ranks, whatever the ranks are: processes under MPI or NCCL here, threads in comm/thread_backend.h.
+// Parts of a group of ranks, whatever the ranks are: processes under MPI or NCCL here, threads in comm/threads/thread_backend.h.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,7 +16,7 @@ namespace trellis {
 using SplitGroup = std::function<ProcessGroup(int color, int key, const std::string& name)>;
 
 // Splits `communicator`'s ranks, and makes groups for tensors of `device`. `communicator` and `watchdog` must outlive what is
-// returned; `store` is NCCL's, as in make_backend. A part of one rank gets no communicator (comm/lone_backend.h).
+// returned; `store` is NCCL's, as in make_backend. A part of one rank gets no communicator (comm/threads/lone_backend.h).
 SplitGroup split_communicator(const Communicator& communicator, at::Device device, Watchdog* watchdog = nullptr, StorePtr store = {});
 
 }  // namespace trellis

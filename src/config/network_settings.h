@@ -1,7 +1,7 @@
 // Which settings say what a network computes with given weights: those of [model], and of a classifier the order in which it reads
 // steps. Weights travel without their run - as a file, as the beginning of another run - and the same tensors fit many networks,
 // since kernels are tied over depth. So what travels carries these settings, and whoever takes it compares them
-// (train/known_network.h).
+// (trainer/known_network.h).
 #pragma once
 
 #include <map>

@@ -1,6 +1,5 @@
 // Reading settings: files and command-line words (settings_io.h).
 #include <algorithm>
-#include <array>
 #include <boost/program_options.hpp>
 #include <cerrno>
 #include <cstring>
@@ -17,6 +16,7 @@
 #include "config/run_limits.h"
 #include "config/settings_io.h"
 #include "config/settings_table.h"
+#include "storage/read_text.h"
 
 namespace trellis {
 namespace {
@@ -96,13 +96,7 @@ std::string read_file(const std::filesystem::path& path) {
   if (descriptor < 0) fail(errno);
   const std::unique_ptr<const int, void (*)(const int*)> closed_at_end(&descriptor, [](const int* open) { ::close(*open); });
   std::string text;
-  std::array<char, 65536> block;
-  while (text.size() <= kLargestFileBytes) {  // it may be a pipe, so its end shows only where it ends
-    const ssize_t got = uninterrupted([&] { return ::read(descriptor, block.data(), block.size()); });
-    if (got < 0) fail(errno);
-    if (got == 0) break;
-    text.append(block.data(), static_cast<std::size_t>(got));
-  }
+  if (const int error = read_to_end(descriptor, kLargestFileBytes, text)) fail(error);
   return text;
 }
 

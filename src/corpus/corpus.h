@@ -4,7 +4,7 @@
 //   const auto train = corpus.open_split("train");
 //   train->read(0, ids);                            // from any thread
 //
-// Nothing here calls HDF5, and nothing of a corpus is believed before it has been checked (corpus/hdf5_structure.h).
+// Nothing here calls HDF5, and nothing of a corpus is believed before it has been checked (hdf5/structure.h).
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 #include <string>
 #include <string_view>
 
-#include "corpus/manifest.h"
+#include "corpus/corpus_manifest.h"
 #include "corpus/token_reader.h"
 #include "corpus/vocabulary.h"
 

@@ -4,7 +4,7 @@
 #include <fmt/core.h>
 
 #include "base/errors.h"
-#include "corpus/format.h"
+#include "corpus/corpus_format.h"
 #include "corpus/manifest_json.h"
 #include "corpus/sequence_format.h"
 

@@ -12,7 +12,7 @@
 #include <span>
 #include <utility>
 
-#include "corpus/file.h"
+#include "storage/file.h"
 
 namespace trellis {
 

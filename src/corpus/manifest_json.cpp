@@ -6,9 +6,10 @@
 
 #include "base/errors.h"
 #include "base/system_error.h"
-#include "corpus/content_hash.h"
-#include "corpus/file.h"
 #include "corpus/recorded_file.h"
+#include "storage/content_hash.h"
+#include "storage/file.h"
+#include "storage/read_text.h"
 
 namespace trellis {
 
@@ -79,13 +80,7 @@ std::string read_manifest_text(const std::filesystem::path& directory) {
                             directory.string(), name_one);
   if (kind_of_entry(path) == PathKind::absent)
     throw MissingInputError("has no manifest.json, so it is no corpus directory", directory.string(), name_one);
-  const File file = File::open_to_read(path, Links::refuse);
-  if (file.size() > kMaxManifestBytes)
-    throw DataError(fmt::format("manifest has {} bytes, at most {} are read", file.size(), kMaxManifestBytes),
-                    path.string(), "use fewer, larger shards (--shard-tokens, --shard-sequences)");
-  std::string text(static_cast<std::size_t>(file.size()), '\0');
-  file.read_at(0, std::as_writable_bytes(std::span(text.data(), text.size())));
-  return text;
+  return read_text(path, kMaxManifestBytes, "use fewer, larger shards (--shard-tokens, --shard-sequences)");
 }
 
 void write_manifest_text(const std::filesystem::path& directory, std::string_view text) {

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/json_document.h"
-#include "corpus/format.h"
+#include "corpus/corpus_format.h"
 
 namespace trellis {
 

@@ -3,7 +3,7 @@
 #include <fmt/core.h>
 
 #include "base/errors.h"
-#include "corpus/content_hash.h"
+#include "storage/content_hash.h"
 
 namespace trellis {
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/verify.h"
-#include "corpus/file.h"
+#include "storage/file.h"
 
 namespace trellis {
 

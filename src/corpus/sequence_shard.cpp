@@ -5,11 +5,11 @@
 #include <utility>
 
 #include "base/errors.h"
-#include "corpus/content_hash.h"
-#include "corpus/flat_file.h"
-#include "corpus/format.h"
+#include "corpus/corpus_format.h"
 #include "corpus/recorded_file.h"
 #include "corpus/sequence_format.h"
+#include "hdf5/flat_file.h"
+#include "storage/content_hash.h"
 
 namespace trellis {
 namespace {

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "base/verify.h"
-#include "corpus/file.h"
 #include "corpus/sequence_description.h"
+#include "storage/file.h"
 
 namespace trellis {
 
@@ -53,7 +53,7 @@ struct OpenSequenceShard {
   std::int64_t sequences;
 };
 
-// Opens a shard under the opening policy of corpus/flat_file.h: size and hash first, then structure, then what it
+// Opens a shard under the opening policy of hdf5/flat_file.h: size and hash first, then structure, then what it
 // says of its sequences against `description`. Throws DataError or MissingInputError naming the file.
 OpenSequenceShard open_sequence_shard(const std::filesystem::path& directory, const SequenceShardEntry& entry,
                                       const SequenceDescription& description, Verify verify);

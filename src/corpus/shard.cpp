@@ -5,10 +5,10 @@
 #include <fmt/core.h>
 
 #include "base/errors.h"
-#include "corpus/content_hash.h"
-#include "corpus/flat_file.h"
-#include "corpus/format.h"
+#include "corpus/corpus_format.h"
 #include "corpus/recorded_file.h"
+#include "hdf5/flat_file.h"
+#include "storage/content_hash.h"
 
 namespace trellis {
 namespace {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/verify.h"
-#include "corpus/file.h"
+#include "storage/file.h"
 
 namespace trellis {
 
@@ -53,7 +53,7 @@ struct OpenShard {
   std::int64_t tokens;
 };
 
-// Opens a shard under the opening policy of corpus/flat_file.h: size and hash first, then structure. Throws DataError
+// Opens a shard under the opening policy of hdf5/flat_file.h: size and hash first, then structure. Throws DataError
 // or MissingInputError naming the file.
 OpenShard open_shard(const std::filesystem::path& directory, const ShardEntry& entry,
                      const std::string& vocabulary_hash, Verify verify);

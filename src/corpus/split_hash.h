@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "corpus/content_hash.h"
+#include "storage/content_hash.h"
 
 namespace trellis {
 

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "corpus/manifest.h"
+#include "corpus/corpus_manifest.h"
 
 namespace trellis {
 

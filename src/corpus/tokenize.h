@@ -13,7 +13,7 @@
 #include <string_view>
 #include <utf8proc.h>
 
-#include "corpus/format.h"
+#include "corpus/corpus_format.h"
 #include "corpus/word_table.h"
 
 namespace trellis {

@@ -6,8 +6,8 @@
 #include <span>
 
 #include "base/errors.h"
-#include "corpus/content_hash.h"
-#include "corpus/flat_file.h"
+#include "hdf5/flat_file.h"
+#include "storage/content_hash.h"
 
 namespace trellis {
 namespace {

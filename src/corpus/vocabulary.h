@@ -11,9 +11,9 @@
 #include <utility>
 #include <vector>
 
-#include "corpus/file.h"
-#include "corpus/format.h"
+#include "corpus/corpus_format.h"
 #include "corpus/word_table.h"
+#include "storage/file.h"
 
 namespace trellis {
 
@@ -43,7 +43,7 @@ class Vocabulary {
 // Writes vocabulary.h5 and brings it to the disk. Throws WriteError.
 void write_vocabulary(const std::filesystem::path& path, const Vocabulary& vocabulary);
 
-// Reads vocabulary.h5 under the opening policy of corpus/flat_file.h, and checks lengths, order and uniqueness of its
+// Reads vocabulary.h5 under the opening policy of hdf5/flat_file.h, and checks lengths, order and uniqueness of its
 // words. Memory is proportional to the file's size. Calls no HDF5. Throws DataError, MissingInputError.
 Vocabulary read_vocabulary(const File& file);
 Vocabulary read_vocabulary(const std::filesystem::path& path);  // symbolic links are refused

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "corpus/flat_file.h"
 #include "corpus/vocabulary.h"
+#include "hdf5/flat_file.h"
 
 namespace trellis {
 

@@ -7,7 +7,7 @@
 #include <xxhash.h>
 
 #include "base/errors.h"
-#include "corpus/format.h"
+#include "corpus/corpus_format.h"
 
 namespace trellis {
 namespace {

@@ -1,6 +1,6 @@
 // Updates of one flat buffer of parameters, in LibTorch's arithmetic: SGD and Adam with coupled L2 weight decay, added
 // after the gradient has been scaled by the clipping factor. Adam: Kingma and Ba 2015. LAMB: You et al. 2020
-// (arXiv:1904.00962, algorithm 2); which of its tensors are decayed is told in train/lamb.h.
+// (arXiv:1904.00962, algorithm 2); which of its tensors are decayed is told in optimizer/lamb.h.
 //
 // The clipping factor is read where the kernel runs, so that nobody waits for it. NaN stands for a gradient that cannot be used:
 // then neither weights nor moments change.

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "base/time_span.h"
-#include "model/elementary.h"
 #include "model/launch.h"
+#include "model/tensor_functions.h"
 #include "plan/loss_memory.h"
 
 namespace trellis {

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "base/time_span.h"
-#include "model/elementary.h"
 #include "model/launch.h"
+#include "model/tensor_functions.h"
 
 namespace trellis {
 

@@ -1,7 +1,7 @@
 #include "model/striped_cross_entropy.h"
 
-#include "model/elementary.h"
 #include "model/launch.h"
+#include "model/tensor_functions.h"
 
 namespace trellis {
 namespace {

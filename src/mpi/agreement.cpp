@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <mpi.h>
 
+#include "base/host_name.h"
 #include "mpi/check.h"
 
 namespace trellis {
@@ -36,17 +37,10 @@ namespace {
   throw AgreedError<ExitCode::internal>(what, where, fix, ranks);
 }
 
-std::string processor_name() {
-  char name[MPI_MAX_PROCESSOR_NAME] = {};
-  int length = 0;
-  MPI_Get_processor_name(name, &length);
-  return std::string(name, length);
-}
-
 // An error that these ranks have agreed upon before, passing an outer agreement, names its rank already.
 std::string where_with_rank(const Error& error, const Communicator& communicator) {
   if (communicator.size() == 1 || error.where().starts_with("rank ")) return error.where();
-  const std::string rank = "rank " + std::to_string(communicator.rank()) + " on " + processor_name();
+  const std::string rank = "rank " + std::to_string(communicator.rank()) + " on " + host_name();
   return error.where().empty() ? rank : rank + ": " + error.where();
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/exit_codes.h"
+#include "base/host_name.h"
 #include "base/log.h"
 #include "mpi/check.h"
 
@@ -62,12 +63,9 @@ int settled_write(const char* name, int count, MPI_Datatype type, MPI_Status* st
 
 void on_file_error(MPI_File* file, int* code, ...) {
   if (file != nullptr && *file != MPI_FILE_NULL) return;  // on an open file: the call that met it keeps it
-  char host[MPI_MAX_PROCESSOR_NAME] = {};
-  int length = 0;
-  MPI_Get_processor_name(host, &length);
   const std::filesystem::path where = kept != nullptr ? kept->unfinished : std::filesystem::path();
   log_error("cannot open a file that all ranks write: {}\n  where: {}\n  on:    host {}\n  fix:   check the disk's space and health",
-            text_of(*code), where.string(), host);
+            text_of(*code), where.string(), host_name());
   std::error_code ignored;
   if (!where.empty()) std::filesystem::remove_all(where, ignored);
   std::fflush(nullptr);

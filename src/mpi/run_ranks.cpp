@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "base/errors.h"
+#include "base/host_name.h"
 #include "mpi/agreement.h"
 
 namespace trellis {
@@ -16,7 +17,7 @@ int run_ranks(const MpiSession& session, const std::function<ExitCode()>& work) 
       if (session.rank() == 0) log_ending(error);
       return static_cast<int>(error.code());
     }
-    log_ending(error, "\n  on:    host " + session.host());
+    log_ending(error, "\n  on:    host " + host_name());
     std::fflush(nullptr);
     session.abort(error.code());
   }

@@ -41,11 +41,6 @@ MpiSession::MpiSession(int argc, char** argv) : exceptions_at_start_(std::uncaug
   MPI_Comm_size(MPI_COMM_WORLD, &size_);
   set_log_rank(rank_, size_);
 
-  char name[MPI_MAX_PROCESSOR_NAME] = {};
-  int length = 0;
-  MPI_Get_processor_name(name, &length);
-  host_.assign(name, length);
-
   MPI_Comm node = MPI_COMM_NULL;
   check_mpi(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node),
             "MPI_Comm_split_type");

@@ -31,7 +31,6 @@ class MpiSession {
   int local_rank() const { return local_rank_; }  // among the ranks that share this machine's memory
   int local_size() const { return local_size_; }
   int node() const { return node_; }  // the same number for ranks that share a machine's memory, and no others
-  const std::string& host() const { return host_; }
 
   // Name and version of the MPI library, such as "Open MPI v4.1.4". Needs no live session.
   static std::string library();
@@ -42,7 +41,6 @@ class MpiSession {
  private:
   int rank_ = 0, size_ = 1, local_rank_ = 0, local_size_ = 1, node_ = 0;
   int exceptions_at_start_ = 0;
-  std::string host_;
 };
 
 }  // namespace trellis

@@ -1,4 +1,4 @@
-// Lets someone above watch the calls here that wait for other ranks (comm/fault_reporter.h does): one of them may have died.
+// Lets someone above watch the calls here that wait for other ranks (comm/faults/fault_reporter.h does): one of them may have died.
 #pragma once
 
 #include <string_view>

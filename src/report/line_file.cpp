@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "base/errors.h"
-#include "base/storage.h"
+#include "storage/file_system.h"
 
 namespace trellis {
 namespace {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/log_hook.h"
-#include "report/format.h"
+#include "report/wording.h"
 
 namespace trellis {
 namespace {

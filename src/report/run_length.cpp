@@ -6,7 +6,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "report/format.h"
+#include "report/wording.h"
 
 namespace trellis {
 namespace {

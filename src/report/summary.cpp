@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cctype>
 
-#include "report/format.h"
+#include "report/wording.h"
 
 namespace trellis {
 namespace {

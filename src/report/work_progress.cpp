@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "report/format.h"
+#include "report/wording.h"
 
 namespace trellis {
 namespace {

@@ -6,10 +6,10 @@
 #include <utility>
 
 #include "base/errors.h"
+#include "comm/rank_sums.h"
 #include "mpi/agreement.h"
 #include "parallel/gradient_reduction.h"
 #include "plan/shuffle.h"
-#include "train/rank_sums.h"
 
 namespace trellis {
 namespace {

@@ -7,9 +7,9 @@
 #include "corpus/sequence_reader.h"
 #include "data/sequence_batch_reader.h"
 #include "model/sequence_classifier.h"
+#include "ranks/ranks.h"
 #include "train/evaluation.h"
 #include "train/normalised_input.h"
-#include "train/ranks.h"
 #include "train/task.h"
 
 namespace trellis {

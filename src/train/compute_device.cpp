@@ -6,10 +6,11 @@
 #include <unistd.h>
 
 #include "base/errors.h"
+#include "base/host_name.h"
 #include "base/log.h"
 #include "comm/cuda_module.h"
+#include "comm/faults/rendezvous.h"
 #include "comm/node.h"
-#include "comm/rendezvous.h"
 #include "model/split_products.h"
 #include "mpi/agreement.h"
 #include "train/from_settings.h"
@@ -60,9 +61,7 @@ at::Device choose_device(const Communicator& world, DeviceChoice choice) {
     cuda_module().set_device(gpu);
     return gpu;
   });
-  char host[256] = {};
-  gethostname(host, sizeof host - 1);
-  const auto places = world.gather(fmt::format("{} on {} GPU {}", world.rank(), host, index), 0);
+  const auto places = world.gather(fmt::format("{} on {} GPU {}", world.rank(), host_name(), index), 0);
   if (world.rank() == 0) log_info("rank {}", fmt::join(places, ", rank "));
   return {at::kCUDA, static_cast<at::DeviceIndex>(index)};
 }

@@ -8,7 +8,7 @@
 #include "comm/mesh_groups.h"
 #include "config/settings.h"
 #include "mpi/communicator.h"
-#include "train/ranks.h"
+#include "ranks/ranks.h"
 
 namespace trellis {
 

@@ -13,8 +13,8 @@
 #include "data/window_reader.h"
 #include "model/language_stream.h"
 #include "plan/windows.h"
-#include "train/in_step.h"
-#include "train/ranks.h"
+#include "ranks/in_step.h"
+#include "ranks/ranks.h"
 
 namespace trellis {
 
@@ -27,7 +27,7 @@ struct EvaluationResult {
 class Evaluator {
  public:
   virtual ~Evaluator() = default;
-  // Collective. Every rank gets the same result. at_pause: called about every half second (train/in_step.h); an exception from it
+  // Collective. Every rank gets the same result. at_pause: called about every half second (ranks/in_step.h); an exception from it
   // leaves the evaluation. It may use everything but this evaluator, and not change the weights.
   virtual EvaluationResult run(const Parameters& weights, const AtPause& at_pause) = 0;
   // Told on this rank, while an evaluation runs, about how much of it is done: of `all` that all ranks are to score.

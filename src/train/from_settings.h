@@ -8,10 +8,10 @@
 #include "model/initialize.h"
 #include "model/level_stack.h"
 #include "model/objective.h"
+#include "optimizer/optimizer.h"
 #include "plan/learning_rate.h"
 #include "plan/mesh.h"
 #include "plan/trellis_shape.h"
-#include "train/optimizer.h"
 
 namespace trellis {
 

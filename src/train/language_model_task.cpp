@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/errors.h"
-#include "train/rank_sums.h"
+#include "comm/rank_sums.h"
 
 namespace trellis {
 

@@ -9,7 +9,7 @@
 #include "corpus/token_reader.h"
 #include "data/window_reader.h"
 #include "parallel/language_model.h"
-#include "train/ranks.h"
+#include "ranks/ranks.h"
 #include "train/task.h"
 
 namespace trellis {

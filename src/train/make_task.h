@@ -10,9 +10,9 @@
 #include "comm/mesh_groups.h"
 #include "config/settings.h"
 #include "plan/trellis_shape.h"
+#include "ranks/ranks.h"
 #include "train/dataset.h"
 #include "train/evaluation.h"
-#include "train/ranks.h"
 #include "train/task.h"
 
 namespace trellis {

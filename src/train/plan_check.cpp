@@ -2,9 +2,9 @@
 
 #include "base/log.h"
 #include "base/time_span.h"
-#include "plan/prediction.h"
-#include "report/format.h"
+#include "predict/prediction.h"
 #include "report/memory.h"
+#include "report/wording.h"
 
 namespace trellis {
 namespace {

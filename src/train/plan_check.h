@@ -1,4 +1,4 @@
-// A run's first steps held against what was planned for its mesh (plan/prediction.h): memory and bytes sent are told at the start,
+// A run's first steps held against what was planned for its mesh (predict/prediction.h): memory and bytes sent are told at the start,
 // and beside what is then measured after some steps.
 #pragma once
 
@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "comm/mesh_groups.h"
-#include "plan/run_numbers.h"
+#include "predict/run_numbers.h"
 
 namespace trellis {
 

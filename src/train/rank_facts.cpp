@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include "checkpoint/files.h"
-#include "corpus/content_hash.h"
+#include "checkpoint/writer.h"
 #include "corpus/split_hash.h"
+#include "storage/content_hash.h"
 
 namespace trellis {
 namespace {

@@ -10,18 +10,17 @@
 #include <fstream>
 #include <vector>
 
-#include "corpus/content_hash.h"
+#include "base/host_name.h"
+#include "storage/content_hash.h"
 
 namespace trellis {
 namespace {
 
 // Of this machine since it was started.
 std::string machine() {
-  char host[256] = {};
-  gethostname(host, sizeof host - 1);
   std::string boot;
   std::getline(std::ifstream("/proc/sys/kernel/random/boot_id"), boot);
-  return std::string(host) + '\n' + boot;
+  return host_name() + '\n' + boot;
 }
 
 // Equal for ranks that have the same files on the same machine, and for no others.

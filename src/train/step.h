@@ -7,7 +7,7 @@
 
 #include "comm/mesh_groups.h"
 #include "model/host_copy.h"
-#include "train/optimizer.h"
+#include "optimizer/optimizer.h"
 #include "train/plan_check.h"
 #include "train/task.h"
 

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <map>
 #include <set>
 #include <sstream>
 #include <string>
@@ -46,7 +47,7 @@ TEST(Layering, LooksUpwardAndAtItselfAreFine) {
                               "#include <ATen/ATen.h>\n#include <vector>\n"),
               IsEmpty());
   EXPECT_THAT(
-      layering_faults("src/comm/cuda/nccl.cpp", "#include <nccl.h>\n#include \"comm/watchdog.h\"\nMPI_Barrier(c);"),
+      layering_faults("src/comm/cuda/nccl.cpp", "#include <nccl.h>\n#include \"comm/faults/watchdog.h\"\nMPI_Barrier(c);"),
       IsEmpty());
 }
 
@@ -64,7 +65,7 @@ TEST(Layering, AnUnknownFolderAndABareNameAreFaults) {
               ElementsAre(HasSubstr("new/ has no place in the order of folders")));
 }
 
-TEST(Layering, PreprocessingUsesOnlyItsFourFolders) {
+TEST(Layering, PreprocessingUsesOnlyItsFiveFolders) {
   EXPECT_THAT(
       layering_faults("preprocessing/text.cpp",
                       "#include \"preprocessing/text.h\"\n#include \"corpus/shard.h\"\n#include \"config/x.h\"\n"),
@@ -100,11 +101,32 @@ TEST(Layering, OnlyCallsOfMpiCountNotItsConstantsTypesOrMentions) {
 }
 
 TEST(Layering, Libhdf5WritesAndNeverReads) {
-  EXPECT_THAT(layering_faults("src/cli/x.cpp", "#include <hdf5.h>\n"), ElementsAre(HasSubstr("only corpus/ and checkpoint/")));
+  EXPECT_THAT(layering_faults("src/cli/x.cpp", "#include <hdf5.h>\n"), ElementsAre(HasSubstr("only hdf5/ and checkpoint/")));
   for (const char* call : {"H5Fis_hdf5(path);", "H5Dread (d, t);", "H5Aread(a, t, v);", "H5Gopen2(f, n, p);", "H5Oopen(f, n, p);"})
     EXPECT_THAT(layering_faults("src/checkpoint/x.cpp", call), ElementsAre(HasSubstr("libhdf5 reads no file")));
   EXPECT_THAT(layering_faults("src/corpus/x.cpp", "H5Fopen(path, flags, access);"), ElementsAre(HasSubstr("only checkpoint/")));
   EXPECT_THAT(layering_faults("src/checkpoint/x.cpp", "#include <hdf5.h>\nH5Fopen(path, flags, access); H5Dwrite(d);"), IsEmpty());
+}
+
+TEST(Layering, ThereIsOneOfEach) {
+  for (const char* code : {"Handle file(id, H5Fclose);", "if (::fsync(fd) != 0) fail();", "fdatasync (fd);", "class File {", "gethostname(name, 9);"})
+    EXPECT_THAT(layering_faults("src/checkpoint/x.cpp", code), testing::SizeIs(1)) << code;
+  EXPECT_THAT(layering_faults("src/storage/x.cpp", "::fsync(fd); class File {"), IsEmpty());
+}
+
+// Kernels have a version for each processor in a folder of its own.
+TEST(Layering, NoTwoHeadersHaveOneName) {
+  const char* root = std::getenv("SOURCE_DIR");
+  ASSERT_NE(root, nullptr) << "SOURCE_DIR must name the project's folder";
+  std::map<std::string, std::string> places;
+  for (const char* top : {"src", "preprocessing"}) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(std::filesystem::path(root) / top)) {
+      const std::string path = std::filesystem::relative(entry.path(), root).string();
+      if (entry.path().extension() != ".h" || path.starts_with("src/kernels/")) continue;
+      const auto [place, added] = places.emplace(entry.path().filename().string(), path);
+      EXPECT_TRUE(added) << path << " and " << place->second;
+    }
+  }
 }
 
 TEST(Layering, AnIncludeInACommentIsNone) {

@@ -11,7 +11,7 @@
 #include <functional>
 #include <vector>
 
-#include "comm/mpi_backend.h"
+#include "comm/mpi/mpi_backend.h"
 #include "comm/process_group.h"
 #include "mpi/session.h"
 

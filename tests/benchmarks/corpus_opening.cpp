@@ -1,5 +1,5 @@
 // What the check of HDF5 structures costs when a corpus of many shards is opened and read: our reader
-// (corpus/hdf5_structure.h) against libhdf5 asked the same questions, in turns, on the same files.
+// (hdf5/structure.h) against libhdf5 asked the same questions, in turns, on the same files.
 //
 //   corpus_opening [SHARDS] [TOKENS_PER_SHARD] [PAIRS]      default 2000 8192 9
 //
@@ -18,8 +18,8 @@
 #include <vector>
 
 #include "base/errors.h"
-#include "corpus/file.h"
-#include "corpus/flat_file.h"
+#include "hdf5/flat_file.h"
+#include "storage/file.h"
 
 namespace {
 

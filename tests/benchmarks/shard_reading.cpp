@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "corpus/file.h"
 #include "corpus/file_pool.h"
+#include "storage/file.h"
 
 namespace trellis {
 namespace {

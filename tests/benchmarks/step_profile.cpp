@@ -23,8 +23,8 @@
 #include "model/launch.h"
 #include "model/level_stack.h"
 #include "model/tied_softmax.h"
+#include "optimizer/optimizer.h"
 #include "report/memory.h"
-#include "train/optimizer.h"
 
 namespace {
 

@@ -7,7 +7,7 @@
 //   step_speed --config configs/wt103-scripts.ini --vocabulary 267735 --device cuda train.precision=bf16
 //
 // Prints a table: median milliseconds of a call, operations a second, and what share of the fastest product that is.
-// Operations are those of the definition (plan/network_size.h), a tail cluster's for the words that lie in it, backward twice
+// Operations are those of the definition (predict/network_size.h), a tail cluster's for the words that lie in it, backward twice
 // forward: what is computed again does not count. On a GPU also the most memory that LibTorch's allocator has handed out for steps.
 #include <ATen/ATen.h>
 #include <ATen/DeviceAccelerator.h>
@@ -24,12 +24,12 @@
 #include "config/command_line.h"
 #include "config/settings_io.h"
 #include "model/initialize.h"
+#include "optimizer/optimizer.h"
 #include "parallel/language_model.h"
-#include "plan/network_size.h"
+#include "predict/network_size.h"
 #include "train/compute_device.h"
 #include "train/from_settings.h"
-#include "train/optimizer.h"
-#include "train/run_numbers_from.h"
+#include "trainer/run_numbers_from.h"
 
 namespace {
 
@@ -81,7 +81,7 @@ class Training {
         optimizer_(rule_, model_.layout(), options),
         history_(model_.zero_history()) {
     initialize(weights_, initial_values_from(settings), 1);
-    // the word at rank r, from 1, has a frequency in proportion to 1 / (r + 1.7), as in plan/run_numbers.h
+    // the word at rank r, from 1, has a frequency in proportion to 1 / (r + 1.7), as in predict/run_numbers.h
     constexpr double kShift = 2.2;
     const at::Tensor uniform = at::rand({steps() * settings.train.lanes + settings.train.lanes}, at::kDouble);
     words_ = (at::pow((static_cast<double>(vocabulary) + kShift) / kShift, uniform).mul_(kShift) - kShift).to(at::kLong).clamp_(0, vocabulary - 1);

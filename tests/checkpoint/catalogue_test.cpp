@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "base/errors.h"
-#include "checkpoint/manifest.h"
+#include "checkpoint/checkpoint_manifest.h"
 #include "tests/checkpoint/one_rank.h"
 
 namespace trellis {

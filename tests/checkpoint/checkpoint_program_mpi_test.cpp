@@ -15,11 +15,11 @@
 
 #include "base/errors.h"
 #include "checkpoint/catalogue.h"
-#include "checkpoint/safetensors.h"
-#include "checkpoint/safetensors_writer.h"
 #include "mpi/agreement.h"
 #include "mpi/run_ranks.h"
 #include "tests/checkpoint/sample_helpers.h"
+#include "weights/safetensors.h"
+#include "weights/safetensors_writer.h"
 
 namespace trellis {
 namespace {

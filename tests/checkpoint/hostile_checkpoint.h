@@ -9,7 +9,7 @@
 
 #include "base/errors.h"
 #include "checkpoint/block_hash.h"
-#include "checkpoint/manifest.h"
+#include "checkpoint/checkpoint_manifest.h"
 #include "checkpoint/reader.h"
 #include "tests/checkpoint/one_rank.h"
 

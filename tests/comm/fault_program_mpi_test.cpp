@@ -9,9 +9,9 @@
 #include <string>
 #include <thread>
 
-#include "comm/fault_reporter.h"
+#include "comm/faults/fault_reporter.h"
 #include "comm/mesh_groups.h"
-#include "comm/watched_mpi.h"
+#include "comm/mpi/watched_mpi.h"
 #include "mpi/run_ranks.h"
 
 namespace {

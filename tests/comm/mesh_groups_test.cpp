@@ -1,4 +1,4 @@
-// comm/mesh_groups.h over threads as ranks, comm/lone_backend.h, and what happens in parts of a world when a rank fails.
+// comm/mesh_groups.h over threads as ranks, comm/threads/lone_backend.h, and what happens in parts of a world when a rank fails.
 #include "comm/mesh_groups.h"
 
 #include <ATen/ATen.h>
@@ -9,8 +9,8 @@
 #include <stdexcept>
 
 #include "base/errors.h"
-#include "comm/lone_backend.h"
-#include "comm/thread_backend.h"
+#include "comm/threads/lone_backend.h"
+#include "comm/threads/thread_backend.h"
 #include "tests/comm/backend_test_helpers.h"
 #include "tests/comm/mesh_groups_helpers.h"
 

@@ -1,5 +1,5 @@
-// comm/mpi_backend.h over real MPI ranks, through shared memory and through messages; comm/rendezvous.h; make_backend.
-#include "comm/mpi_backend.h"
+// comm/mpi/mpi_backend.h over real MPI ranks, through shared memory and through messages; comm/faults/rendezvous.h; make_backend.
+#include "comm/mpi/mpi_backend.h"
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "comm/cuda_module.h"
-#include "comm/rendezvous.h"
+#include "comm/faults/rendezvous.h"
 #include "tests/comm/backend_test_helpers.h"
 #include "tests/mpi/mpi_test_main.h"
 

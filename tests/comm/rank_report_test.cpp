@@ -1,5 +1,5 @@
-// comm/rank_report.h and comm/operation_log.h: reports travel as text, and the table says who waits for whom.
-#include "comm/rank_report.h"
+// comm/faults/rank_report.h and comm/faults/operation_log.h: reports travel as text, and the table says who waits for whom.
+#include "comm/faults/rank_report.h"
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
@@ -7,7 +7,7 @@
 
 #include "base/errors.h"
 #include "comm/process_group.h"
-#include "comm/thread_backend.h"
+#include "comm/threads/thread_backend.h"
 #include "tests/comm/backend_test_helpers.h"
 
 namespace trellis {

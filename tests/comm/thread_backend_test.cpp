@@ -1,5 +1,5 @@
-// comm/thread_backend.h, and with it comm/process_group.h: every operation over awkward numbers of ranks and sizes.
-#include "comm/thread_backend.h"
+// comm/threads/thread_backend.h, and with it comm/process_group.h: every operation over awkward numbers of ranks and sizes.
+#include "comm/threads/thread_backend.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-// comm/watchdog.h with short limits, and a callback in place of the end of the process.
-#include "comm/watchdog.h"
+// comm/faults/watchdog.h with short limits, and a callback in place of the end of the process.
+#include "comm/faults/watchdog.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "comm/process_group.h"
-#include "comm/thread_backend.h"
+#include "comm/threads/thread_backend.h"
 
 namespace trellis {
 namespace {

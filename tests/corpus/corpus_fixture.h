@@ -13,8 +13,8 @@
 
 #include "base/errors.h"
 #include "base/version.h"
-#include "corpus/content_hash.h"
 #include "corpus/corpus.h"
+#include "storage/content_hash.h"
 
 namespace trellis::testing_support {
 

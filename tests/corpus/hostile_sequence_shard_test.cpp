@@ -4,8 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/corpus/hostile_file.h"
 #include "tests/corpus/sequence_fixture.h"
+#include "tests/hdf5/hostile_file.h"
 
 namespace trellis {
 namespace {

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <hdf5.h>
 
-#include "tests/corpus/hostile_file.h"
+#include "tests/hdf5/hostile_file.h"
 
 namespace trellis {
 namespace {

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "corpus/flat_file.h"
+#include "hdf5/flat_file.h"
 #include "tests/corpus/corpus_fixture.h"
 
 namespace trellis {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "checkpoint/state_file.h"
-#include "corpus/flat_file.h"
+#include "hdf5/flat_file.h"
 
 int main(int count, char** arguments) {
   using namespace trellis;

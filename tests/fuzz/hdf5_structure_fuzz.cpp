@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "base/errors.h"
-#include "corpus/flat_file.h"
 #include "corpus/vocabulary.h"
-#include "tests/corpus/sealed_hdf5.h"
+#include "hdf5/flat_file.h"
+#include "tests/hdf5/sealed_hdf5.h"
 
 namespace {
 

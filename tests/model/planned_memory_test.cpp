@@ -7,7 +7,7 @@
 #include "model/output_layer.h"
 #include "model/parameters.h"
 #include "plan/loss_memory.h"
-#include "plan/network_size.h"
+#include "predict/network_size.h"
 #include "tests/model/counting_allocator.h"
 
 namespace trellis {

@@ -9,7 +9,7 @@
 #include <tuple>
 #include <vector>
 
-#include "comm/thread_backend.h"
+#include "comm/threads/thread_backend.h"
 #include "model/initialize.h"
 #include "model/sequence_classifier.h"
 #include "plan/shard_range.h"

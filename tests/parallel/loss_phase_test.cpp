@@ -2,9 +2,9 @@
 // LibTorch's allocator while it runs.
 #include <gtest/gtest.h>
 
-#include "comm/thread_backend.h"
+#include "comm/threads/thread_backend.h"
 #include "parallel/vocabulary_loss.h"
-#include "plan/rank_memory.h"
+#include "predict/rank_memory.h"
 #include "tests/parallel/peak_allocator.h"
 
 namespace trellis {

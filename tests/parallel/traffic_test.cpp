@@ -1,4 +1,4 @@
-// What the ranks of a mesh send in a window is what the formulas of plan/traffic.h say, byte by byte, by kind of operation; the
+// What the ranks of a mesh send in a window is what the formulas of predict/planned_traffic.h say, byte by byte, by kind of operation; the
 // embedding's rows by the words that this very window has.
 #include <fmt/core.h>
 #include <gtest/gtest.h>
@@ -8,10 +8,10 @@
 #include <string_view>
 #include <vector>
 
-#include "comm/thread_backend.h"
+#include "comm/threads/thread_backend.h"
 #include "model/initialize.h"
 #include "parallel/language_model.h"
-#include "plan/traffic.h"
+#include "predict/planned_traffic.h"
 
 namespace trellis {
 namespace {

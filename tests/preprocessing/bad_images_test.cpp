@@ -145,7 +145,7 @@ TEST_F(BadImages, FilesThatAreCutMeanwhileAreNoticed) {
   const ImageCorpusOptions options = idx_options({idx_files(1200, 40, 50)});
   EXPECT_THAT(error_of([&] {
                 build_image_corpus(options,
-                                   [&](const Progress&) { fs::resize_file(options.files[0][0].images, 1'100'000); });
+                                   [&](const ReadingProgress&) { fs::resize_file(options.files[0][0].images, 1'100'000); });
               }),
               StartsWith("65: ends at byte 1100000, expected "));
   EXPECT_FALSE(fs::exists(options.output));

@@ -68,7 +68,7 @@ TEST_F(BadText, TextThatChangesMeanwhileIsRefused) {
   TextCorpusOptions options = texts({"a b\nc\n"});
   const auto change_at = [&](const char* moment, const std::string& text) {
     return error_of([&] {
-      build_text_corpus(options, [&](const Progress& progress) {
+      build_text_corpus(options, [&](const ReadingProgress& progress) {
         if (progress.doing == moment) put_file(options.files[0][0], text);
       });
     });

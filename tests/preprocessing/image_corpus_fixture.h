@@ -54,7 +54,7 @@ class ImageCorpus : public testing::Test {
   ImageCorpusOptions idx_options(std::vector<ImageFiles> train) { return options(ImageFormat::idx, std::move(train)); }
 
   static SequenceManifest build(const ImageCorpusOptions& options) {
-    return build_image_corpus(options, [](const Progress&) {});
+    return build_image_corpus(options, [](const ReadingProgress&) {});
   }
   // What building says. It leaves a corpus, or nothing at all.
   static std::string building(const ImageCorpusOptions& options) {

@@ -102,9 +102,9 @@ TEST_F(ImageCorpus, GivesTheSameSequencesWhateverTheShards) {
 TEST_F(ImageCorpus, ReportsItsProgressToTheEnd) {
   ImageCorpusOptions options = idx_options({idx_files(1200, 40, 50)});
   options.hold_out = 100;
-  Progress last;
+  ReadingProgress last;
   int reports = 0;
-  build_image_corpus(options, [&](const Progress& progress) {
+  build_image_corpus(options, [&](const ReadingProgress& progress) {
     EXPECT_GT(progress.done_bytes, last.done_bytes);
     last = progress;
     ++reports;

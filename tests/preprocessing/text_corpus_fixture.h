@@ -21,7 +21,7 @@ class TextCorpus : public testing::Test {
     return options;
   }
   static Manifest build(const TextCorpusOptions& options) {
-    return build_text_corpus(options, [](const Progress&) {});
+    return build_text_corpus(options, [](const ReadingProgress&) {});
   }
   static std::string building(const TextCorpusOptions& options) {
     const std::string said = error_of([&] { build(options); });

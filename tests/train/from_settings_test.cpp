@@ -6,7 +6,7 @@
 #include <chrono>
 
 #include "base/errors.h"
-#include "comm/watchdog.h"
+#include "comm/faults/watchdog.h"
 
 namespace trellis {
 namespace {

@@ -8,11 +8,11 @@
 #include <utility>
 #include <vector>
 
-#include "comm/thread_backend.h"
+#include "comm/rank_sums.h"
+#include "comm/threads/thread_backend.h"
 #include "model/initialize.h"
+#include "optimizer/optimizer.h"
 #include "parallel/language_model.h"
-#include "train/optimizer.h"
-#include "train/rank_sums.h"
 
 namespace trellis {
 namespace {

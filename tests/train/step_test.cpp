@@ -12,9 +12,9 @@
 
 #include "base/errors.h"
 #include "comm/cuda_module.h"
-#include "comm/thread_backend.h"
+#include "comm/rank_sums.h"
+#include "comm/threads/thread_backend.h"
 #include "train/compute_device.h"
-#include "train/rank_sums.h"
 
 namespace trellis {
 namespace {

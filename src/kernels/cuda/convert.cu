@@ -1,6 +1,6 @@
 // Rounding and widening.
-#include "kernels/cuda/device.cuh"
 #include "kernels/cuda/convert.h"
+#include "kernels/cuda/device.cuh"
 
 namespace trellis::cuda {
 

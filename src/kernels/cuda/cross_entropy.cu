@@ -1,6 +1,6 @@
 // Softmax and cross entropy.
-#include "kernels/cuda/device.cuh"
 #include "kernels/cuda/cross_entropy.h"
+#include "kernels/cuda/device.cuh"
 
 namespace trellis::cuda {
 
