@@ -47,7 +47,7 @@ pwrite 6 0 5 reads back differently
 fsync 1 0 5 Input/output error
 fsync 1 2 5 rank 2 on
 fsync 2 0 5 manifest.json
-fsync 3 0 5 folder's names
+fsync 3 0 5 this directory
 rename 1 0 5 cannot rename
 CASES
 

@@ -108,7 +108,7 @@ nothing_temporary back
 export STORAGE_RANK=1
 expect 0 failing "fsync,checkpoints/,5,3,3" 2 fault train.steps=30 checkpoint.every=10 "${without_validation[@]}"
 unset STORAGE_RANK
-says "the run could not be saved at step 20: cannot put the file safely on the disk (fsync): Input/output error"
+says "the run could not be saved at step 20: cannot bring this file safely to the disk (fsync): Input/output error"
 says "where: rank 1 on "
 saved fault 30
 nothing_temporary fault
@@ -139,7 +139,7 @@ mkdir dangling
 ln -s ../gone dangling/checkpoints
 refuse 74 "this is a link to ../gone, which is not there" train 1 dangling train.steps=10
 says "where: dangling/checkpoints"
-refuse 74 "no checkpoint can be written here: cannot put the file safely on the disk (fsync): Input/output error" \
+refuse 74 "no checkpoint can be written here: cannot bring this file safely to the disk (fsync): Input/output error" \
   failing "fsync,checkpoints/,5,1,0" 2 no_fsync train.steps=10
 untouched no_fsync
 refuse 74 "there is no room for a checkpoint: a checkpoint takes " failing "fallocate,checkpoints/,28,1,0" 1 no_room train.steps=10
