@@ -3,6 +3,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034  # most names are used by the files that source this one
 
+unset CDPATH  # or cd would say where it goes
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 exit_wrong_flags=2

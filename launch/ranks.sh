@@ -26,20 +26,40 @@ ranks_process='' stopper=''
 # take_requests: from here on signals are requests. Those that come before start_ranks are answered by it.
 take_requests() {
   trap 'take_stop_request' INT TERM HUP USR2
-  trap 'signals_taken=$((signals_taken + 1)); stop_requests=$((stop_requests + 1)); force_end' QUIT
+  trap 'signals_taken=$((signals_taken + 1)); stop_requests=$((stop_requests + 1)); force_end "asked by SIGQUIT"' QUIT
   trap 'signals_taken=$((signals_taken + 1)); take_checkpoint_request' USR1
+  trap : PIPE  # who reads what this shell says may have gone
 }
 
 # Between two commands of the shell, or in its wait for the ranks; so what takes time is done beside, in a process group that no
 # signal reaches.
 take_stop_request() {
   signals_taken=$((signals_taken + 1)) stop_requests=$((stop_requests + 1))
+  local now
+  read_clock now
   if [ "$stop_requests" = 1 ]; then
-    asked_at=$SECONDS
+    asked_at=$now
     begin_stop
-  elif [ $((SECONDS - asked_at)) -gt "$same_request" ]; then
-    force_end
+  elif [ $((now - asked_at)) -gt $((same_request * 1000000)) ]; then
+    force_end "asked again"
   fi
+}
+
+# read_clock VARIABLE: microseconds; whole seconds in a bash before 5
+read_clock() {
+  local clock_text=${EPOCHREALTIME:-$SECONDS.000000}
+  printf -v "$1" %s "${clock_text//[.,]/}"
+}
+# is_over TIME: of read_clock's
+is_over() {
+  local time
+  read_clock time
+  [ "$time" -ge "$1" ]
+}
+# time_in VARIABLE SECONDS: the time so many seconds from now
+time_in() {
+  read_clock "$1"
+  printf -v "$1" %s $((${!1} + $2 * 1000000))
 }
 
 take_checkpoint_request() { if [ -n "$ranks_process" ]; then beside pass_on USR1 10; fi; }
@@ -47,7 +67,7 @@ begin_stop() { if [ -n "$ranks_process" ] && [ -z "$stopper" ]; then beside stop
 force_end() {
   if [ -n "$ranks_process" ] && [ "$ended_by_force" = no ]; then
     ended_by_force=yes
-    beside end_by_force "asked again"
+    beside end_by_force "$1"
   fi
 }
 
@@ -92,17 +112,19 @@ all_listen() {
 
 # pass_on NAME NUMBER: the signal, when the ranks listen
 pass_on() {
-  local end=$((SECONDS + patience))
-  until all_listen "$2" || [ "$SECONDS" -ge "$end" ] || ! ranks_run; do sleep 0.1; done
+  local end
+  time_in end "$patience"
+  until all_listen "$2" || is_over "$end" || ! ranks_run; do sleep 0.1; done
   kill "-$1" "$ranks_process" 2>/dev/null || true
 }
 
 # stop_within_grace: fails when the ranks had to be ended by force
 stop_within_grace() {
-  local end=$((SECONDS + grace))
+  local end
+  time_in end "$grace"
   pass_on USR2 12
   while ranks_run; do
-    if [ "$SECONDS" -ge "$end" ]; then
+    if is_over "$end"; then
       end_by_force "they have not stopped within $grace s"
       return 1
     fi
@@ -112,19 +134,27 @@ stop_within_grace() {
 
 # end_by_force WHY: mpirun ends its ranks within two seconds and clears up behind them; what is still there after five more is killed
 end_by_force() {
-  local processes end=$((SECONDS + 7))
-  warn "$1: the ranks are ended by force"
+  local processes end
+  time_in end 7
+  warn "$1: the ranks are ended by force" || true
   processes=$(rank_processes)
   kill -TERM "$ranks_process" 2>/dev/null || true
-  while ranks_run && [ "$SECONDS" -lt "$end" ]; do sleep 0.1; done
+  while ranks_run && ! is_over "$end"; do sleep 0.1; done
   # shellcheck disable=SC2086  # one word each
   if ranks_run; then kill -KILL "$ranks_process" $processes 2>/dev/null || true; fi
 }
 
+# relay: what is said, passed on for as long as somebody reads it, and taken after that: an mpirun whose words nobody takes kills its ranks
+relay() {
+  trap '' INT TERM HUP QUIT USR1 USR2 PIPE
+  cat 2>/dev/null || cat >/dev/null
+}
+is_pipe() { [ -p "/dev/fd/$1" ] || [ -S "/dev/fd/$1" ]; }
+
 # start_ranks RANKS COMMAND...: the command is mpirun with all its words. Sets `ranks_status`, the exit code: the ranks', 137 when they
 # were ended by force, and 75 when a request to stop came before anything was begun; `stop_requests` is how many came.
 start_ranks() {
-  local handled=-1 before=0
+  local handled=-1 before=0 out=1 err=2 relay relays=()
   export TRELLIS_LAUNCHER=$root/launch/run  # what a run says to go on with
   ranks_started=$1 ranks_status=0
   shift
@@ -133,10 +163,19 @@ start_ranks() {
     ranks_status=$exit_stopped_early
     return
   fi
+  if is_pipe 1; then exec {out}> >(relay); relays+=($!); fi
+  if is_pipe 2 && [ "$out" != 1 ] && [ /dev/fd/1 -ef /dev/fd/2 ]; then
+    err=$out
+  elif is_pipe 2; then
+    exec {err}> >(relay >&2); relays+=($!)
+  fi
   set -m
-  if [ -t 0 ]; then "$@" </dev/null & else "$@" <&0 & fi  # who reads a terminal in the background is stopped
+  # who reads a terminal in the background is stopped
+  if [ -t 0 ]; then "$@" </dev/null 1>&"$out" 2>&"$err" & else "$@" <&0 1>&"$out" 2>&"$err" & fi
   ranks_process=$!
   set +m
+  if [ "$out" != 1 ]; then exec {out}>&-; fi
+  if [ "$err" != 2 ] && [ "$err" != "$out" ]; then exec {err}>&-; fi
   if [ "$stop_requests" -gt 0 ]; then begin_stop; fi  # one that came since
   while [ "$handled" != "$signals_taken" ]; do  # a signal ends `wait` before the ranks do
     handled=$signals_taken before=$ranks_status ranks_status=0
@@ -145,6 +184,9 @@ start_ranks() {
   done
   if [ -n "$stopper" ]; then wait "$stopper" || ended_by_force=yes; fi
   if [ "$ended_by_force" = yes ]; then ranks_status=$exit_ended_by_force; fi
+  for relay in "${relays[@]}"; do
+    while kill -0 "$relay" 2>/dev/null; do wait "$relay" || true; done  # all is said; a signal ends `wait` before
+  done
   ranks_process=''
   trap - INT TERM HUP USR1 USR2 QUIT
 }

@@ -8,13 +8,13 @@ source "$(dirname "${BASH_SOURCE[0]}")/helpers.sh"
 mkdir "$clone/tests"
 cp "$source_dir/tests/refactor_check" "$clone/tests/"
 check=$clone/tests/refactor_check
-recorded() { mkdir -p "$1/runs/word" "$1/logs"; printf 'a\nb\n' >"$1/runs/word/metrics.jsonl"; printf '\1\2\3' >"$1/runs/word/state.h5"; echo "$1" >"$1/logs/word.log"; }
+recorded() { mkdir -p "$1/runs/word" "$1/logs"; printf 'a\nb\n' >"$1/runs/word/metrics.jsonl"; printf '\1\2\3' >"$1/runs/word/state.h5"; echo "$1" >"$1/logs/word.log"; touch "$1/complete"; }
 
 say_test "what is the same, whatever the logs say"
 recorded "$scratch/one"
 recorded "$scratch/other"
 run 0 "$check" --compare "$scratch/one" "$scratch/other"
-says "2 files are the same"
+says "3 files are the same"
 
 say_test "a byte, and a line with its two forms"
 printf '\1\2\4' >"$scratch/other/runs/word/state.h5"
@@ -38,6 +38,8 @@ run 73 "$check" --record "$scratch/build" "$scratch/one"
 run 66 "$check" --record "$scratch/nowhere" "$scratch/newer"
 exists_not "$scratch/newer"
 run 66 "$check" --compare "$scratch/one" "$scratch/nowhere"
+run 66 "$check" --compare "$scratch/one" "$scratch/new"  # which broke off
+run 2 "$check" --compare "$scratch/one" "$scratch/one"
 run 2 "$check" --compare "$scratch/one"
 run 2 "$check" --what
 run 2 "$check"

@@ -35,6 +35,43 @@ done
 run 75 "${launch[@]}" -n 2 trellis 75
 run 3 "${launch[@]}" "$TRELLIS_BIN/trellis" 3
 
+say_test "a colon is a word like others, and a builtin of the shell is no program"
+run 0 "${launch[@]}" -n 2 trellis 0 : "two words"
+says "of 2: 0 : two words"
+for word in help cd start_ranks; do
+  run 66 "${launch[@]}" "$word"
+  says "there is no program '$word'"
+done
+
+say_test "a reader that goes away ends nothing"
+cat >"$TRELLIS_BIN/talks" <<END
+#!/usr/bin/env bash
+for n in \$(seq 40); do echo "line \$n"; echo "line \$n" >&2; sleep 0.05; done
+touch "$scratch/talked.\$OMPI_COMM_WORLD_RANK"
+exit 3
+END
+chmod +x "$TRELLIS_BIN/talks"
+for streams in 1 2; do
+  rm -f "$scratch"/talked.*
+  if [ "$streams" = 2 ]; then { "${launch[@]}" -n 2 talks 2>&1; echo $? >"$scratch/status"; } </dev/null | head -n 1 >/dev/null
+  else { "${launch[@]}" -n 2 talks 2>/dev/null; echo $? >"$scratch/status"; } </dev/null | head -n 1 >/dev/null; fi || true
+  equal "$(cat "$scratch/status")" 3
+  exists "$scratch/talked.0" "$scratch/talked.1"
+done
+
+say_test "a rank that is killed is told"
+cat >"$TRELLIS_BIN/dies" <<END
+#!/usr/bin/env bash
+[ "\$OMPI_COMM_WORLD_RANK" = 1 ] && kill -KILL \$\$
+sleep 20
+END
+chmod +x "$TRELLIS_BIN/dies"
+run 137 "${launch[@]}" -n 2 dies
+says "a rank was ended by SIGKILL"
+
+say_test "CDPATH changes nothing"
+(cd "$scratch" && CDPATH=$scratch run 0 clone/launch/run trellis 0)
+
 # begin WORD...: launch/run with them, in the background as `launched`
 begin() {
   rm -f "$scratch"/told "$scratch"/waiting.* "$scratch"/started.*
