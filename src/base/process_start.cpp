@@ -7,12 +7,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstddef>
 #include <cstdlib>
 #include <exception>
-#include <memory>
-#include <new>
-#include <utility>
+#include <optional>
 
 #include "base/current_error.h"
 #include "base/kept_signals.h"
@@ -37,8 +34,9 @@ bool is_ignored(int number) {
 }
 
 void take_signals() {
-  for (const int number : {SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGXCPU}) handle(number, note_signal);
-  if (!is_ignored(SIGHUP)) handle(SIGHUP, note_signal);
+  for (const int number : kRequestSignals) {
+    if (number != SIGHUP || !is_ignored(SIGHUP)) handle(number, note_signal);
+  }
   for (const int number : {SIGPIPE, SIGXFSZ}) handle(number, SIG_IGN);
 }
 
@@ -87,12 +85,10 @@ void prepare() {
   warn_before_cpu_limit();
 }
 
-// Until main begins.
-alignas(KeptSignals) std::byte place[sizeof(KeptSignals)];
-KeptSignals* kept = nullptr;
+constinit std::optional<KeptSignals> until_main;  // set before the initialisation of other globals, which must not undo it
 void prepare_before_libraries() {
   prepare();
-  kept = new (place) KeptSignals;
+  until_main.emplace();
 }
 // The dynamic linker calls what stands here after it has loaded and linked all libraries, and before it initialises any but libc.
 using Function = void (*)();
@@ -101,7 +97,7 @@ using Function = void (*)();
 }  // namespace
 
 void prepare_process() {
-  if (kept != nullptr) std::destroy_at(std::exchange(kept, nullptr));
+  until_main.reset();
   prepare();
 }
 

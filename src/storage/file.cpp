@@ -116,7 +116,7 @@ void read_file_at(int descriptor, const std::filesystem::path& path, std::int64_
   if (got < into.size())
     throw CutFileError(fmt::format("ends at byte {}, expected {} bytes from {}", offset + static_cast<std::int64_t>(got),
                                    into.size(), offset),
-                       path.string(), "the file was cut or is still being written: make it again");
+                       path.string(), "the file was cut or is still being written: use another copy, or make it again");
 }
 
 int File::release() && { return std::exchange(descriptor_, -1); }

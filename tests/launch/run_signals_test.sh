@@ -12,7 +12,7 @@ zipf_text 99 6000 > long.valid
 RANDOM=$((${TRELLIS_TEST_SEED:-$$} % 32768))
 export TRELLIS_BIN=$BUILD_BIN
 # what starts in the background of a script ignores SIGINT, and perhaps SIGHUP
-launch=(env --default-signal=INT,HUP,TERM "$SOURCE_DIR/launch/run" -n 2)
+launch=(env "--default-signal=INT,HUP,TERM" "$SOURCE_DIR/launch/run" -n 2)
 
 # settings_of PHASE: what makes most of a run's time such a phase
 settings_of() {
